@@ -1,0 +1,1 @@
+"""Orders, rooms, folios and pages for every property; one folder per capability."""

@@ -1,0 +1,1 @@
+"""Shipped properties, hotels, scenarios and commented examples (package data)."""

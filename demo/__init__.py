@@ -1,0 +1,1 @@
+"""Starts and stops a whole hotel, and runs scenarios through public interfaces only."""

@@ -1,0 +1,1 @@
+"""A whole hotel of devices in software, written from the device sheets alone."""

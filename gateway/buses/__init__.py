@@ -1,0 +1,1 @@
+"""One connection shared by many devices; moves frames and knows no device."""

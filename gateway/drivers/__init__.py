@@ -1,0 +1,1 @@
+"""One file per device kind: a pure codec and a small driver."""

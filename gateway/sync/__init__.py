@@ -1,0 +1,1 @@
+"""The box's end of the line to central: journal, link, snapshot."""

@@ -1,0 +1,1 @@
+"""What gateway and central agreed on; imports nothing of ours."""
