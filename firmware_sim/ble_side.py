@@ -1,0 +1,58 @@
+"""The hotel's Bluetooth side: one simulated BlueZ on its own socket with the hotel's BLE devices within range."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_sim.bluez.bus import MiniBus
+from firmware_sim.bluez.faults import Faults, Timings
+from firmware_sim.bluez.peripheral import Peripheral
+from firmware_sim.bluez.service import BlueZ
+
+
+@dataclass(slots=True)
+class BleSide:
+    """A running Bluetooth side. `address` is the value for DBUS_SYSTEM_BUS_ADDRESS of the program that uses it."""
+
+    bus: MiniBus
+    bluez: BlueZ
+    faults: dict[str, Faults]  # by device address; to be changed at any time
+
+    @property
+    def address(self) -> str:
+        return self.bus.address
+
+    def place(self, device: Peripheral) -> Faults:
+        """Put one more device within range. Raises ValueError if its address is taken."""
+        self.faults[device.address] = self.bluez.place(device)
+        return self.faults[device.address]
+
+    def drop(self, address: str) -> None:
+        """Cut the radio link to the device at `address`, if there is one."""
+        for device in self.bluez.adapter.devices:
+            if device.peripheral.address == address:
+                device.drop()
+
+    async def stop(self) -> None:
+        """Take everything down and remove the socket. May be repeated."""
+        self.bluez.stop()
+        self.bus.stop()
+
+
+async def start_ble(socket_path: Path, devices: Iterable[Peripheral], *, timings: Timings | None = None, seed: int = 0) -> BleSide:
+    """Listen at `socket_path` with `devices` within range; runs on the loop of the caller until `stop`.
+
+    Raises OSError when the socket cannot be made, ValueError when two devices have one address.
+    """
+    bus = MiniBus(socket_path)
+    bus.start()
+    bluez = BlueZ(bus, timings or Timings(), seed)
+    side = BleSide(bus, bluez, {})
+    try:
+        for device in devices:
+            side.place(device)
+    except ValueError:
+        bus.stop()
+        raise
+    bluez.start()
+    return side
