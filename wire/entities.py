@@ -5,9 +5,10 @@ on the wire), money is whole minor units with the property's currency, ids are t
 that a newer central may say more; a field added later has a default.
 """
 
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 
+from pydantic import AwareDatetime
 from pydantic.dataclasses import dataclass
 
 
@@ -59,8 +60,8 @@ class Maintenance:
     """One interval in which a room is out of order (leaves sale) or out of service (is not assigned)."""
 
     kind: str  # out_of_order | out_of_service
-    start: datetime
-    end: datetime
+    start: AwareDatetime
+    end: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,14 @@ class StayBody:
     rooms: tuple[str, ...]
     doors: tuple[int, ...]
     room_type: str
-    arrive: datetime
-    depart: datetime
+    arrive: AwareDatetime
+    depart: AwareDatetime
     guest: Guest
     persons: int = 1
     zones: tuple[str, ...] = ()
-    in_house_since: datetime | None = None
-    moved_at: datetime | None = None
-    checked_out_at: datetime | None = None
+    in_house_since: AwareDatetime | None = None
+    moved_at: AwareDatetime | None = None
+    checked_out_at: AwareDatetime | None = None
     no_post: bool = False
     nightly_gross_minor: tuple[int, ...] = ()
     balance_minor: int = 0
@@ -121,7 +122,7 @@ class KeyBody:
     """One key of a stay or of a staff member; `secret` (mobile, PIN) is sealed to the box, base64."""
 
     kind: KeyKind
-    until: datetime
+    until: AwareDatetime
     status: KeyStatus = KeyStatus.WANTED
     stay_id: str | None = None
     staff_id: str | None = None
@@ -157,7 +158,7 @@ class PriceListBody:
 
     outlet: str
     version: int
-    valid_from: datetime
+    valid_from: AwareDatetime
     items: tuple[Item, ...]
 
 

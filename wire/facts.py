@@ -6,10 +6,11 @@ needed to understand `desk`.
 """
 
 from dataclasses import field
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
+from pydantic import AwareDatetime
 from pydantic.dataclasses import dataclass
 
 from wire.entities import Care
@@ -39,13 +40,13 @@ class RightState(StrEnum):
 class StayCheckedIn:
     stay_id: str
     rooms: tuple[str, ...]
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
 class StayCheckedOut:
     stay_id: str
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ class StayMoved:
     stay_id: str
     from_room: str
     to_room: str
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
 class StayDatesChanged:
     stay_id: str
-    depart: datetime
+    depart: AwareDatetime
     holds: tuple[str, ...] = ()  # spent for the added nights
 
 
@@ -70,8 +71,8 @@ class WalkInTaken:
     stay_id: str
     room: str
     room_type: str
-    arrive: datetime
-    depart: datetime
+    arrive: AwareDatetime
+    depart: AwareDatetime
     nights: tuple[date, ...]
     display_name: str
     language: str
@@ -91,7 +92,7 @@ class HoldReturned:
 class KeyIssued:
     key_id: str
     kind: str
-    until: datetime
+    until: AwareDatetime
     stay_id: str | None = None
     staff_id: str | None = None
     copy_no: int = 0
@@ -110,10 +111,10 @@ class RightChanged:
     door: int
     state: RightState
     lock: str
-    at: datetime
+    at: AwareDatetime
     stay_id: str | None = None
     code: str | None = None
-    exposure_until: datetime | None = None
+    exposure_until: AwareDatetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class PaymentTaken:
     amount_minor: int
     currency: str
     reference: str
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class ItemConsumed:
     slot: int
     removal_no: int
     room: str
-    removed_at: datetime
+    removed_at: AwareDatetime
     sku: str
     price_version: int
     gross_minor: int
@@ -167,7 +168,7 @@ class ConsumptionReview:
     slot: int
     removal_no: int
     reason: str
-    at: datetime
+    at: AwareDatetime
     stay_id: str | None = None
 
 
@@ -176,7 +177,7 @@ class Restocked:
     device: str
     room: str
     attendant: str
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class RoomOccupancy:
     room: str
     occupancy: Literal["unknown", "vacant", "verifying", "occupied"]
     cause: str
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class RoomService:
     room: str
     service: Literal["none", "dnd", "mur", "butler"]
     source: str
-    at: datetime
+    at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ class DoorEvent:
     log_id: int
     seq: int
     type: str
-    at: datetime
+    at: AwareDatetime
     tq: str
     data: dict[str, Any] = field(default_factory=dict)
     key_id: str | None = None
@@ -222,7 +223,7 @@ class DeviceHealth:
     device: str
     health: Literal["online", "degraded", "offline", "fault"]
     flags: tuple[str, ...]
-    at: datetime
+    at: AwareDatetime
     battery_percent: int | None = None
     room: str | None = None
 
@@ -233,7 +234,7 @@ class TaskRaised:
 
     task_id: str
     kind: str
-    at: datetime
+    at: AwareDatetime
     room: str | None = None
     stay_id: str | None = None
     args: dict[str, Any] = field(default_factory=dict)
@@ -242,7 +243,7 @@ class TaskRaised:
 @dataclass(frozen=True, slots=True)
 class Reading:
     device: str
-    at: datetime
+    at: AwareDatetime
     values: dict[str, Any]
     keep: Literal["all", "last"] = "last"
 

@@ -10,9 +10,9 @@ All are JSON over HTTPS, the box dials out:
 """
 
 from dataclasses import field
-from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import AwareDatetime
 from pydantic.dataclasses import dataclass
 
 from wire.facts import Lane
@@ -36,7 +36,7 @@ class FactRow:
     fact_id: str
     kind: str
     entity: str  # such as stay/<id>, room/201, device/lock-201
-    at: datetime
+    at: AwareDatetime
     clock: Literal["synced", "holdover", "untrusted"]
     actor: str  # such as staff/<id>, device/lock-201, box
     body: dict[str, Any]
@@ -75,7 +75,7 @@ class HelloReply:
     epoch: int
     ack: dict[Lane, int]
     head: int
-    now: datetime
+    now: AwareDatetime
     proto: int = PROTO
     snapshot: bool = False  # true: the box must take a snapshot before anything else
 
