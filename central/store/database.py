@@ -1,0 +1,78 @@
+"""The one way to the database: `await store.write(use_case)` and `await store.read(query)`, the same on SQLite and PostgreSQL.
+
+A use case is a plain function of a connection. It takes the property's turn first (`turn.take_turn`), raises to undo itself, and
+holds no transaction of its own. The future of a write is done after COMMIT.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.engine import URL
+
+from central.store import postgresql, sqlite
+from central.store.wakeups import Hub
+
+T = TypeVar("T")
+READERS = 4  # threads; more only queue at the interpreter's lock
+
+
+class Writer(Protocol):
+    """Runs use cases in transactions, off the event loop."""
+
+    def submit(self, use_case: Callable[[Connection], Any]) -> "Future[Any]":
+        """Queue one use case; the future is done after its COMMIT, or failed when it raised and was undone."""
+
+    def close(self) -> None:
+        """Finish what is queued, then end."""
+
+
+def database_url(text: str) -> URL:
+    """Return the address of a database; postgresql:// means psycopg 3. Raises ValueError for any other product."""
+    url = make_url(text)
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise ValueError("a database is sqlite:///FILE or postgresql://USER@HOST/NAME")
+    return url.set(drivername="sqlite+pysqlite")
+
+
+class Store:
+    """Central's database. Open it once a process; `close` waits for what is queued."""
+
+    def __init__(self, url: str | URL) -> None:
+        address = database_url(str(url) if isinstance(url, str) else url.render_as_string(hide_password=False))
+        self.hub = Hub()
+        self._reader: Engine
+        self._writer: Writer
+        if address.get_backend_name() == "sqlite":
+            self._writer = sqlite.GroupWriter(address, self.hub.publish)
+            self._reader = sqlite.reader(address, READERS)
+        else:
+            self._writer = postgresql.PoolWriter(address, self.hub.publish)
+            self._reader = postgresql.reader(address, READERS)
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+
+    async def write(self, use_case: Callable[[Connection], T]) -> T:
+        """Run `use_case` in a transaction and return its answer after COMMIT. What it raises is raised here, and it is undone alone.
+
+        SQLite: one writer thread, up to 16 use cases in one BEGIN IMMEDIATE, a savepoint each. PostgreSQL: a transaction each.
+        """
+        answer: T = await asyncio.wrap_future(self._writer.submit(use_case))
+        return answer
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` on one consistent picture of the database; it cannot write."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, query)
+
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        with self._reader.connect() as conn:
+            return query(conn)
+
+    def close(self) -> None:
+        """Finish queued writes and close every connection."""
+        self._writer.close()
+        self._threads.shutdown()
+        self._reader.dispose()
