@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from host.exits import Exit, HostError
 from host.expectations import Expectation, Schema
 from host.redaction import is_secret
-from host.yaml_marks import Key, Mark, Marks, NotYaml, Value, marked
+from host.yaml_marks import Key, Mark, Marks, NotYaml, Value, dumped, marked
 
 T = TypeVar("T")
 LARGEST = 2 * 1024 * 1024  # bytes; the largest hotel that we ship needs a tenth
@@ -196,7 +195,7 @@ def load(path: Path, model: type[T]) -> T:
 
 def save(path: Path, value: Mapping[str, Any]) -> None:
     """Write values as YAML that `read` reads, keys in the order given, text in any language as it is."""
-    path.write_text(yaml.safe_dump(dict(value), allow_unicode=True, sort_keys=False, width=120), encoding="utf-8")
+    path.write_text(dumped(value), encoding="utf-8")
 
 
 def _has(value: Value, part: int | str) -> bool:

@@ -1,14 +1,16 @@
 """YAML as plain values together with the line and column of every node. Only host.configuration reads it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
 
 import yaml
 
 Value = Union[None, bool, int, float, str, "list[Value]", "dict[Value, Value]"]  # keys are scalars
 Key = tuple[int | str, ...]  # the way from the top to a node
 MOST_NODES = 200_000  # aliases can make a small file unfold without end
+PLAIN_TAGS = frozenset({"bool", "float", "int", "map", "null", "seq", "str"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,13 @@ class NotYaml(Exception):
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the words of YAML 1.2: only true and false are truth, no number is in base 60, and a date is text."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - the name and shape are PyYAML's
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that puts in quotes what _Loader would not read as text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
 for _tag, _pattern, _first in (
@@ -48,6 +56,12 @@ for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+    _Dumper.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+
+
+def dumped(value: Mapping[str, Any]) -> str:
+    """Return values as YAML that `marked` reads as the same values; text of control characters aside."""
+    return str(yaml.dump(dict(value), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120))
 
 
 def marked(text: str) -> tuple[Value, Marks, list[tuple[Key, Mark]]]:
@@ -88,6 +102,8 @@ class _Walk:
         self.marks.values[path] = _mark(node.start_mark)
         if len(self.marks.values) > MOST_NODES or id(node) in self._open:
             raise NotYaml("contains itself, or unfolds to more than we read", _mark(node.start_mark))
+        if node.tag.removeprefix("tag:yaml.org,2002:") not in PLAIN_TAGS:
+            raise NotYaml(f"has a tag that is not read here: {node.tag}", _mark(node.start_mark))
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         self._open.add(id(node))
