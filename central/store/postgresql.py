@@ -16,6 +16,7 @@ def reader(url: URL, size: int) -> Engine:
     """Return an engine for reading only; a transaction is one snapshot."""
     return create_engine(
         url,
+        hide_parameters=True,
         pool_size=size,
         max_overflow=0,
         pool_pre_ping=True,
@@ -26,7 +27,7 @@ def reader(url: URL, size: int) -> Engine:
 
 def writer(url: URL) -> Engine:
     """Return the engine that changes things."""
-    return create_engine(url, pool_size=WRITERS, max_overflow=0, pool_pre_ping=True)
+    return create_engine(url, hide_parameters=True, pool_size=WRITERS, max_overflow=0, pool_pre_ping=True)
 
 
 class PoolWriter:

@@ -30,7 +30,7 @@ def _settings(dbapi: sqlite3.Connection, *pragmas: str) -> None:
 
 def engine(url: URL, begin: str, **options: Any) -> Engine:
     """Return an engine whose transactions start with the words `begin`."""
-    made = create_engine(url, connect_args={"check_same_thread": False}, **options)
+    made = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True, **options)
     event.listen(made, "begin", lambda conn: conn.exec_driver_sql(begin))
     return made
 

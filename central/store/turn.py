@@ -1,9 +1,13 @@
-"""The property's turn: the one lock that every change of a property takes first, so that all of them run in one order."""
+"""A property's turn: the lock that every change of a property takes first, and what a use case knows while it has it."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
 from central.problems import NotFound
 from central.store.tables import feed_head
+from central.store.vault import Vault
 
 _TURN = select(feed_head.c.seq).where(feed_head.c.property_id == bindparam("property_id")).with_for_update()
 
@@ -17,3 +21,20 @@ def take_turn(conn: Connection, property_id: str) -> int:
     if seq is None:
         raise NotFound("property", property_id)
     return int(seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One change under way: whose, when, by whom (`actor` such as staff/<id>, channel/<name>, box, system)."""
+
+    conn: Connection
+    property_id: str
+    actor: str
+    now: datetime  # business time
+    vault: Vault
+
+    @classmethod
+    def take(cls, conn: Connection, property_id: str, actor: str, now: datetime, vault: Vault) -> "Turn":
+        """Take the property's lock; what is read afterwards stays true until the commit."""
+        take_turn(conn, property_id)
+        return cls(conn, property_id, actor, now, vault)
