@@ -25,8 +25,12 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.serves.set()
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:  # uvicorn's answer to a failed lifespan; it would end the whole program
+            raise HostError("the pages could not be started", "The log line before this one says why") from error
+        finally:
+            self.serves.set()
 
 
 class Serving:
@@ -47,9 +51,9 @@ class Serving:
         ready = asyncio.create_task(self._server.serves.wait())
         await asyncio.wait({ready, self.ended}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
-        if self.ended.done() or not self._server.started:
-            await asyncio.gather(self.ended, return_exceptions=True)
-            raise HostError("the pages could not be started", "The log line before this one says why") from self.ended.exception()
+        if not self._server.started:
+            await self.ended
+            raise HostError("the pages ended before they had started")
 
     async def stop(self) -> None:
         """Take no more requests, let those that run end within GRACE_S, and return; may be repeated."""
@@ -71,7 +75,11 @@ async def serve(app: Any, host: str, port: int) -> Serving:
         app, log_config=None, access_log=False, lifespan="auto", ws="none", server_header=False, timeout_graceful_shutdown=GRACE_S
     )
     serving = Serving(_Server(config), listener)
-    await serving.started()
+    try:
+        await serving.started()
+    except BaseException:
+        listener.close()
+        raise
     return serving
 
 
