@@ -29,7 +29,9 @@ def once(turn: Turn, key: str | None, request: bytes, act: Callable[[], Mapping[
     known = turn.conn.execute(_KNOWN, who).one_or_none()
     if known is not None:
         if known.fingerprint != fingerprint:
-            raise Conflict("idempotency_key_reused", "This Idempotency-Key belongs to another request.", "Make a new key for a new request.")
+            raise Conflict(
+                "idempotency_key_reused", "This Idempotency-Key belongs to another request.", "Make a new key for a new request."
+            )
         return dict(known.answer)
     answer = dict(act())
     turn.conn.execute(_KEEP, {**who, "fingerprint": fingerprint, "answer": answer, "at": turn.now})

@@ -1,0 +1,5 @@
+"""What every test of central may take."""
+
+from tests.stores import address, postgresql_server, postgresql_template, sqlite_template, store
+
+__all__ = ["address", "postgresql_server", "postgresql_template", "sqlite_template", "store"]
