@@ -1,0 +1,352 @@
+"""One device over MQTT, whatever its class: birth and will, tagged messages in, commands with their replies out."""
+
+import asyncio
+import contextlib
+import random
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as settings_dataclass
+
+from gateway.buses.mqtt import Message, MqttBus
+from gateway.buses.open import Buses
+from gateway.device import (
+    Code,
+    Command,
+    Condition,
+    Confirmed,
+    DeviceError,
+    Drops,
+    Emit,
+    Event,
+    Garbled,
+    Health,
+    Memory,
+    Ping,
+    Refused,
+    Reply,
+    Setting,
+    State,
+    Unreachable,
+)
+from gateway.drivers import attributes, event_data, mqtt_bodies, mqtt_envelope
+from gateway.drivers.event_intake import EventIntake
+from gateway.drivers.mqtt_bodies import HealthBody, ReplyBody
+from gateway.drivers.mqtt_envelope import BadFrame, Boot
+from gateway.drivers.ops import CLASS_OPS, MOMENTARY, READS_BACK, limits
+
+HELD = 64  # messages that arrived before the birth message that their tags need
+AWAY_S = 10.0  # a broker that is away for longer takes its devices with it
+
+
+@settings_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class MqttDeviceSettings:
+    """The `settings:` block of every MQTT device."""
+
+    heartbeat_s: float = Field(default=30.0, gt=0, le=3600)  # 30 on mains, 300 on batteries; three misses are "offline"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A command on its way. `heard` is set for every reply and every new boot."""
+
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    final: ReplyBody | None = None
+    garbled: str | None = None
+    rebooted: bool = False
+
+
+class MqttDevice:
+    """One device. `device_class` is lock, encoder, minibar or room."""
+
+    def __init__(
+        self, setting: Setting, mqtt: MqttBus, memory: Memory, drops: Drops, now: Callable[[], datetime], device_class: str
+    ) -> None:
+        self._name, self._k_dev = setting.name, setting.k_dev
+        self._topic = partial(mqtt_envelope.topic, setting.property_slug, setting.name)
+        self._settings = MqttDeviceSettings(**setting.settings)
+        self._mqtt, self._memory, self._drops, self._now = mqtt, memory, drops, now
+        self._class = device_class
+        self._emit: Emit | None = None
+        self._intake: EventIntake | None = None
+        self._boot: Boot | None = None
+        self._online = False
+        self._born = asyncio.Event()
+        self._heard_at = 0.0
+        self._health = HealthBody((), None, None)
+        self._offset_s: int | None = None
+        self._shown: Health | None = None
+        self._held: deque[tuple[str, Message, asyncio.Future[None]]] = deque()
+        self._waiting: dict[uuid.UUID, _Waiting] = {}
+
+    # ------------------------------------------------------------ the contract
+
+    async def run(self, emit: Emit) -> None:
+        """See Driver.run. Never ends by itself: the broker's session outlives a device that is away."""
+        self._emit, self._intake = emit, EventIntake(emit, self._memory, self._acknowledge)
+        self._heard_at = asyncio.get_running_loop().time()
+        pinging = asyncio.create_task(self._ping_each_birth(), name=f"{self._name} birth")
+        ends = [self._mqtt.subscribe(self._topic(part), partial(self._arrived, part)) for part in mqtt_envelope.PARTS]
+        try:
+            while True:
+                await asyncio.sleep(min(5.0, self._settings.heartbeat_s / 3))
+                self._check_alive()
+        finally:
+            pinging.cancel()
+            for end in ends:
+                end()
+            self._intake.close()
+            self._emit = self._intake = None
+            self._online, self._boot, self._shown = False, None, None
+
+    async def apply(self, command: Command) -> Reply:
+        """See Driver.apply. Sent again with the same cmd_id until the final reply, the command's limit or its expiry."""
+        if type(command.op) not in CLASS_OPS[self._class]:
+            return Reply(Code.UNSUPPORTED)
+        if self._expired(command):
+            return Reply(Code.EXPIRED)
+        if command.cmd_id in self._waiting:
+            return Reply(Code.BUSY)
+        waiting = self._waiting[command.cmd_id] = _Waiting()
+        try:
+            final = await self._ask(command, waiting)
+        finally:
+            del self._waiting[command.cmd_id]
+        return self._read(command, final)
+
+    async def confirmed(self) -> Confirmed:
+        """See Driver.confirmed: a PING's reply."""
+        if self._class != "lock":
+            raise Refused(self._name, Code.UNSUPPORTED, f"a {self._class} holds no rights", "Nothing to do.")
+        reply = await self.apply(Command(uuid.uuid4(), Ping(), self._now()))
+        if reply.confirmed is None:
+            raise Garbled(self._name, f"answered a ping with {reply.code.name} and no digests", "Check its firmware.")
+        return reply.confirmed
+
+    # ------------------------------------------------------------ commands
+
+    async def _ask(self, command: Command, waiting: _Waiting) -> ReplyBody:
+        """Send until the final reply. Raises Unreachable at the limit, Garbled for an answer without sense."""
+        body, loop = mqtt_bodies.command(command), asyncio.get_running_loop()
+        limit = limits(command.op)
+        deadline, pause, again = loop.time() + limit.done_s, 1.0, 0.0
+        while True:
+            if waiting.garbled is not None:
+                raise Garbled(self._name, f"answered with {waiting.garbled}", "Check its firmware.")
+            if waiting.final is not None:
+                return waiting.final
+            if loop.time() >= deadline or self._expired(command):
+                raise Unreachable(self._name, f"no answer in {limit.done_s:g} s", "Check its power and its network.")
+            if waiting.rebooted:
+                waiting.rebooted, again, pause = False, 0.0, 1.0
+            if loop.time() >= again:
+                self._send(command, body)
+                again, pause = loop.time() + pause * random.uniform(0.9, 1.1), pause * 2  # noqa: S311 - jitter
+            waiting.heard.clear()
+            with_limit = max(0.0, min(again, deadline) - loop.time())
+            try:
+                async with asyncio.timeout(with_limit):
+                    await waiting.heard.wait()
+            except TimeoutError:
+                continue
+
+    def _send(self, command: Command, body: str) -> None:
+        """Publish once with the tag of the device's present boot. Raises Unreachable when there is nobody to send to."""
+        if not self._mqtt.connected:
+            raise Unreachable(self._name, "the broker is not connected", "Check the broker.")
+        if self._boot is None or not self._online:
+            raise Unreachable(self._name, "it is not online", "Check its power and its network.")
+        _ = self._mqtt.publish(self._topic("cmd"), mqtt_envelope.seal(self._k_dev, self._name, self._boot, body))
+
+    def _read(self, command: Command, said: ReplyBody) -> Reply:
+        """Turn the final reply into the contract's. Raises Garbled."""
+        result = said.result or {}
+        try:
+            code = mqtt_bodies.outcome(said)
+            held = mqtt_bodies.confirmed(result) if self._class == "lock" and type(command.op) in READS_BACK else None
+        except BadFrame as bad:
+            self._drops.drop("mqtt", self._name, str(bad))
+            raise Garbled(self._name, f"its reply is {bad}", "Check its firmware.") from None
+        if said.ts is not None and not said.replayed:
+            self._offset_s = round((said.ts - self._now()).total_seconds())
+        if held is not None:
+            self._health = HealthBody(self._health.flags, self._health.battery_percent, held)
+        return Reply(code, attributes.in_words(result) if isinstance(command.op, Ping) else result, said.replayed, held)
+
+    def _expired(self, command: Command) -> bool:
+        return type(command.op) in MOMENTARY and command.expires_at is not None and self._now() >= command.expires_at
+
+    # ------------------------------------------------------------ what arrives
+
+    def _arrived(self, part: str, message: Message) -> "asyncio.Future[None] | None":
+        """Take one message of the device's folder; bad ones are counted once and acknowledged."""
+        try:
+            if part == "online":
+                self._birth(mqtt_envelope.online(message.payload))
+                return None
+            if self._boot is None:
+                return self._hold(part, message)
+            body = mqtt_envelope.opened(self._k_dev, self._name, self._boot, message.payload)
+            return self._take(part, body, retained=message.retained)
+        except BadFrame as bad:
+            self._drops.drop("mqtt", self._name, str(bad))
+            return None
+
+    def _hold(self, part: str, message: Message) -> "asyncio.Future[None] | None":
+        """Keep what came before the birth message; its tag cannot be judged yet."""
+        if len(self._held) >= HELD:
+            self._drops.drop("mqtt", self._name, "before_birth")
+            return None
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.append((part, message, taken))
+        return taken
+
+    def _birth(self, said: mqtt_envelope.Online) -> None:
+        """The device came up, came back or went away."""
+        loop = asyncio.get_running_loop()
+        if not said.online:
+            self._online = False
+            self._show("offline")
+            return
+        if said.boot_counter is None or said.log_id is None:
+            raise BadFrame("malformed")
+        boot = Boot(said.log_id, said.boot_counter)
+        reborn, self._boot = self._boot is not None and boot != self._boot, boot
+        self._online, self._heard_at = True, loop.time()
+        if reborn:
+            self._health = HealthBody((), None, None)
+            for waiting in self._waiting.values():
+                waiting.rebooted = True
+                waiting.heard.set()
+        self._show("online", always=True)
+        self._born.set()
+        held, self._held = self._held, deque()
+        for part, message, taken in held:
+            _chain(self._arrived(part, message), taken)
+
+    def _take(self, part: str, body: bytes, *, retained: bool) -> "asyncio.Future[None] | None":
+        """Act on one authentic message. Raises BadFrame."""
+        self._heard_at = asyncio.get_running_loop().time()
+        if part == "event":
+            return self._take_events(body)
+        if part == "cmd/reply":
+            self._take_reply(mqtt_bodies.reply(body))
+        elif part == "state":
+            said = mqtt_bodies.attributes(body)
+            if not retained:
+                self._read_clock(said)
+            return self._report(State(self._name, attributes.in_words(said)))
+        elif part == "health":
+            said = mqtt_bodies.attributes(body)
+            self._health = mqtt_bodies.health(said)
+            if not retained:
+                self._read_clock(said)
+            self._show("online", always=True)
+        return None
+
+    def _take_events(self, body: bytes) -> "asyncio.Future[None] | None":
+        if self._intake is None or self._boot is None:
+            return None
+        events = []
+        for said in mqtt_bodies.events(body, self._name):
+            if said.log_id != self._boot.log_id:
+                raise BadFrame("wrong_log")
+            data = event_data.from_json(said.type, said.data)
+            events.append(Event(self._name, said.log_id, said.seq, said.ts, said.tq, said.type, data))
+        return self._intake.take(events)
+
+    def _take_reply(self, said: ReplyBody) -> None:
+        """Wake whoever waits for this cmd_id; a reply that nobody waits for is an ordinary repeat."""
+        waiting = self._waiting.get(said.cmd_id)
+        if waiting is None:
+            return
+        if said.final():
+            waiting.final = said
+        waiting.heard.set()
+
+    def _read_clock(self, said: Mapping[str, object]) -> None:
+        """The device's clock against ours, from the `ts` of a message that was not kept by the broker."""
+        at = mqtt_bodies.instant(said.get("ts"))
+        if at is not None:
+            self._offset_s = round((at - self._now()).total_seconds())
+
+    def _acknowledge(self, log_id: int, upto: int) -> None:
+        """Tell the device what it may forget; lost acknowledgements are repeated when it repeats its events."""
+        if self._boot is not None and self._boot.log_id == log_id:
+            body = mqtt_bodies.acknowledgement(log_id, upto)
+            _ = self._mqtt.publish(self._topic("event/ack"), mqtt_envelope.seal(self._k_dev, self._name, self._boot, body))
+
+    # ------------------------------------------------------------ how it is
+
+    async def _ping_each_birth(self) -> None:
+        """After each birth message ask for digests and clock, and report them."""
+        while True:
+            await self._born.wait()
+            self._born.clear()
+            with contextlib.suppress(DeviceError):  # it answers later, or it is gone again: both are reported elsewhere
+                await self.apply(Command(uuid.uuid4(), Ping(), self._now()))
+                self._show("online", always=True)
+
+    def _check_alive(self) -> None:
+        silent = asyncio.get_running_loop().time() - self._heard_at
+        if silent > 3 * self._settings.heartbeat_s or (silent > AWAY_S and not self._mqtt.connected):
+            self._online = False
+            self._show("offline")
+
+    def _show(self, health: Health, *, always: bool = False) -> None:
+        """Report the device's condition when it changed, or always."""
+        if health == self._shown and not always:
+            return
+        self._shown = health
+        boot = self._boot or Boot(0, 0)
+        said = self._health
+        report = Condition(
+            self._name, health, boot.boot_counter, boot.log_id, said.flags, said.battery_percent, said.confirmed, self._offset_s
+        )
+        self._report(report)
+
+    def _report(self, report: State | Condition) -> "asyncio.Future[None] | None":
+        if self._emit is None:
+            return None
+        taken = self._emit(report)
+        taken.add_done_callback(_look)
+        return taken
+
+
+def _look(taken: "asyncio.Future[None]") -> None:
+    """A state that could not be stored comes again with the next heartbeat."""
+    if not taken.cancelled():
+        taken.exception()
+
+
+def _chain(taken: "asyncio.Future[None] | None", waiting: "asyncio.Future[None]") -> None:
+    """Let `waiting` end as `taken` does, at once when there is none."""
+
+    def end(done: "asyncio.Future[None]") -> None:
+        if waiting.done():
+            return
+        if done.cancelled():
+            waiting.cancel()
+        elif (error := done.exception()) is not None:
+            waiting.set_exception(error)
+        else:
+            waiting.set_result(None)
+
+    if taken is None:
+        waiting.set_result(None)
+    else:
+        taken.add_done_callback(end)
+
+
+def connect_mqtt(
+    setting: Setting, buses: Buses, memory: Memory, drops: Drops, now: Callable[[], datetime], device_class: str
+) -> MqttDevice:
+    """One MQTT device of `device_class`. Raises DeviceError when the box has no MQTT."""
+    if buses.mqtt is None:
+        raise Unreachable(setting.name, "the box has no MQTT", "Add buses.mqtt to gateway.yaml.")
+    return MqttDevice(setting, buses.mqtt, memory, drops, now, device_class)
