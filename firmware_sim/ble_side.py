@@ -1,58 +1,62 @@
-"""The hotel's Bluetooth side: one simulated BlueZ on its own socket with the hotel's BLE devices within range."""
+"""The hotel's Bluetooth side: its BLE locks and BTHome sensors in the air of one simulated BlueZ, behind one socket."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from firmware_sim.bluez.bus import MiniBus
+from firmware_sim.ble_bthome import BthomeSensor
+from firmware_sim.ble_lock import BleLock
+from firmware_sim.bluez.air import Air, start_air
 from firmware_sim.bluez.faults import Faults, Timings
 from firmware_sim.bluez.peripheral import Peripheral
-from firmware_sim.bluez.service import BlueZ
+from firmware_sim.device import Device
 
 
-@dataclass(slots=True)
 class BleSide:
-    """A running Bluetooth side. `address` is the value for DBUS_SYSTEM_BUS_ADDRESS of the program that uses it."""
+    """All BLE devices of one hotel. Build, then `start` in the loop in which the devices live."""
 
-    bus: MiniBus
-    bluez: BlueZ
-    faults: dict[str, Faults]  # by device address; to be changed at any time
+    def __init__(
+        self, devices: Sequence[Device], address_of: Mapping[str, str], socket: Path, *, timings: Timings | None = None, seed: int = 0
+    ) -> None:
+        """`address_of` names each device's Bluetooth address by the device's name. Raises KeyError when one is missing."""
+        self.socket = socket
+        self.peripherals = {device.name: peripheral(device, address_of[device.name]) for device in devices}
+        self._timings = timings
+        self._seed = seed
+        self._air: Air | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the socket cannot be made, ValueError when two devices share an address."""
+        self._air = await start_air(self.socket, self.peripherals.values(), timings=self._timings, seed=self._seed)
+
+    async def stop(self) -> None:
+        """Drop every link and remove the socket. May be repeated."""
+        if self._air is not None:
+            await self._air.stop()
+            self._air = None
+
+    @property
+    def air(self) -> Air:
+        """The running radio. Raises RuntimeError before `start`."""
+        if self._air is None:
+            raise RuntimeError("the Bluetooth side has not been started")
+        return self._air
 
     @property
     def address(self) -> str:
-        return self.bus.address
+        """The value for DBUS_SYSTEM_BUS_ADDRESS of the program that uses these devices."""
+        return self.air.address
 
-    def place(self, device: Peripheral) -> Faults:
-        """Put one more device within range. Raises ValueError if its address is taken."""
-        self.faults[device.address] = self.bluez.place(device)
-        return self.faults[device.address]
+    def faults(self, name: str) -> Faults:
+        """The faults of one device's radio, to be changed at any time. Raises KeyError."""
+        return self.air.faults[self.peripherals[name].address]
 
-    def drop(self, address: str) -> None:
-        """Cut the radio link to the device at `address`, if there is one."""
-        for device in self.bluez.adapter.devices:
-            if device.peripheral.address == address:
-                device.drop()
-
-    async def stop(self) -> None:
-        """Take everything down and remove the socket. May be repeated."""
-        self.bluez.stop()
-        self.bus.stop()
+    def drop(self, name: str) -> None:
+        """Cut the radio link to a device. Raises KeyError."""
+        self.air.drop(self.peripherals[name].address)
 
 
-async def start_ble(socket_path: Path, devices: Iterable[Peripheral], *, timings: Timings | None = None, seed: int = 0) -> BleSide:
-    """Listen at `socket_path` with `devices` within range; runs on the loop of the caller until `stop`.
-
-    Raises OSError when the socket cannot be made, ValueError when two devices have one address.
-    """
-    bus = MiniBus(socket_path)
-    bus.start()
-    bluez = BlueZ(bus, timings or Timings(), seed)
-    side = BleSide(bus, bluez, {})
-    try:
-        for device in devices:
-            side.place(device)
-    except ValueError:
-        bus.stop()
-        raise
-    bluez.start()
-    return side
+def peripheral(device: Device, address: str) -> Peripheral:
+    """What `device` is on the air."""
+    if device.device_class == "lock":
+        return BleLock(device, address)
+    return BthomeSensor(device, address)

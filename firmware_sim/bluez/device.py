@@ -75,7 +75,7 @@ class Device:
 
     def advertise(self) -> None:
         """Send one report now, if the device is on the air and somebody listens."""
-        if self.connected or self.faults.silent:
+        if self.connected or self.faults.silent or not self.peripheral.on_air:
             return
         report = self.peripheral.advertisement()
         rssi = report.rssi if self.faults.rssi is None else self.faults.rssi
@@ -187,7 +187,7 @@ class Device:
                 self._tree.change(self.path, DEVICE, {"Connected": Variant("b", False)})
             raise BusError(*error)
         await asyncio.sleep(self._adapter.timings.connect_s + faults.connect_delay_s)
-        if faults.silent or faults.connect_never or not self.peripheral.gatt:
+        if faults.silent or faults.connect_never or not (self.peripheral.on_air and self.peripheral.gatt):
             await asyncio.Event().wait()
         self._adapter.ready()
         link = self.chars.up()

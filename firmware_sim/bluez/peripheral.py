@@ -78,6 +78,10 @@ class Peripheral(Protocol):
     mtu: int  # ATT_MTU that it agrees to
     gatt: Sequence[GattService]  # empty = cannot be connected to
 
+    @property
+    def on_air(self) -> bool:
+        """Whether its radio works: without it there is no report and no answer to a connect."""
+
     def placed(self, radio: Radio) -> None:
         """Called once, when the device is put within range."""
 

@@ -11,7 +11,7 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.bluezdbus import manager
 from bleak.backends.device import BLEDevice
 
-from firmware_sim.ble_side import BleSide, start_ble
+from firmware_sim.bluez.air import Air, start_air
 from firmware_sim.bluez.faults import QUICK, Timings
 from firmware_sim.bluez.peripheral import Advertisement, Characteristic, GattService, Link, Peripheral, Radio, assigned
 
@@ -36,6 +36,7 @@ class Echo:
         GattService(SERVICE, (Characteristic(ASK, ("read", "write", "write-without-response")), Characteristic(ANSWER, ("notify",)))),
         GattService(assigned(0x180F), (Characteristic(BATTERY, ("read", "notify")),)),
     )
+    on_air: bool = True
     link: Link | None = None
     radio: Radio | None = None
     written: list[bytes] = field(default_factory=list)
@@ -61,10 +62,21 @@ class Echo:
         self.link = None
 
 
+@dataclass
+class Stuck(Echo):
+    """A peripheral that takes a write and never gets done with it."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def write(self, char: str, data: bytes) -> None:
+        self.reached.set()
+        await asyncio.Event().wait()
+
+
 @contextlib.asynccontextmanager
-async def radio(monkeypatch: pytest.MonkeyPatch, folder: Path, *devices: Peripheral, timings: Timings = QUICK) -> AsyncIterator[BleSide]:
+async def radio(monkeypatch: pytest.MonkeyPatch, folder: Path, *devices: Peripheral, timings: Timings = QUICK) -> AsyncIterator[Air]:
     """A running side that bleak uses; afterwards bleak's own bus connection of this loop is closed."""
-    side = await start_ble(folder / "bluez.sock", devices, timings=timings)
+    side = await start_air(folder / "bluez.sock", devices, timings=timings)
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", side.address)
     try:
         yield side
