@@ -42,3 +42,4 @@ class Job:
     by: str  # actor, such as staff/<id>
     ttl_ms: int
     args: dict[str, Any] = field(default_factory=dict)
+    start_ms: int = int(START_LIMIT_S * 1000)  # what is left of the time in which it must be begun, counted down like ttl_ms

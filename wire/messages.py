@@ -101,11 +101,15 @@ class FactsReply:
 
 @dataclass(frozen=True, slots=True)
 class FeedReply:
-    """Rows in seq order, at most `limit`, and the jobs that are waiting; `head` may be beyond the last row."""
+    """Rows in seq order, at most `limit`, and the jobs that are waiting; `head` may be beyond the last row.
+
+    `waited_ms` is how long central held the poll: what is left of the poll's round trip was spent on the line.
+    """
 
     head: int
     rows: tuple[FeedRow, ...] = ()
     jobs: tuple[Job, ...] = ()
+    waited_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

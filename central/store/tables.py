@@ -55,6 +55,8 @@ feed_head = Table(  # one row a property: the number of its newest put, and the 
     metadata,
     _key(),
     Column("seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("seen", BigInteger, nullable=False, server_default=text("0")),  # the box's desk facts applied so far
+    Column("floor", BigInteger, nullable=False, server_default=text("0")),  # deletions up to here are forgotten
     _under("property"),
 )
 property_secret = Table(

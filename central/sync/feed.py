@@ -1,0 +1,161 @@
+"""The feed: what the box must know, the latest put or the tombstone of each entity, numbered without gaps in commit order.
+
+The number comes from `feed_head` under the property's turn, in the transaction of the change itself; so a reader that has seen n has
+seen all up to n. Bodies lie sealed; `read` opens them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, select, text
+
+from central.problems import NotFound
+from central.store.tables import feed_head
+from central.store.turn import Turn
+from central.store.vault import Vault
+from central.store.wakeups import announce
+from central.sync.tables import feed
+from wire.codec import encode_body
+from wire.digest import digest
+from wire.entities import Body
+from wire.messages import KindDigest
+
+TOPIC = "feed"
+_NEXT = text("UPDATE feed_head SET seq = seq + 1 WHERE property_id = :property_id RETURNING seq, seen")
+_WRITE = text(
+    "INSERT INTO feed (property_id, kind, entity_id, seq, op, seen, body_sealed)"
+    " VALUES (:property_id, :kind, :entity_id, :seq, :op, :seen, :body_sealed)"
+    " ON CONFLICT (property_id, kind, entity_id)"
+    " DO UPDATE SET seq = excluded.seq, op = excluded.op, seen = excluded.seen, body_sealed = excluded.body_sealed"
+)
+_MINE = "WHERE property_id = :property_id AND kind = :kind AND entity_id = :entity_id"
+_AGAIN = text(f"UPDATE feed SET seq = :seq, seen = :seen {_MINE}")  # noqa: S608 - a constant of this module
+_EXISTS = text(f"SELECT op FROM feed {_MINE}")  # noqa: S608
+_BEHIND = (
+    select(feed.c.entity_id)
+    .where(
+        feed.c.property_id == bindparam("property_id"),
+        feed.c.kind == bindparam("kind"),
+        feed.c.entity_id.in_(bindparam("ids", expanding=True)),
+        feed.c.seen < bindparam("seen"),
+    )
+    .order_by(feed.c.entity_id)
+)
+_SEEN = text("UPDATE feed_head SET seen = :seen WHERE property_id = :property_id")
+_HEAD = select(feed_head.c.seq, feed_head.c.seen, feed_head.c.floor).where(feed_head.c.property_id == bindparam("property_id"))
+_READ = (
+    select(feed.c.seq, feed.c.kind, feed.c.entity_id, feed.c.op, feed.c.seen, feed.c.body_sealed)
+    .where(feed.c.property_id == bindparam("property_id"), feed.c.seq > bindparam("after"))
+    .order_by(feed.c.seq)
+    .limit(bindparam("most"))
+)
+_LIVE = (
+    select(feed.c.seq, feed.c.kind, feed.c.entity_id, feed.c.op, feed.c.seen, feed.c.body_sealed)
+    .where(feed.c.property_id == bindparam("property_id"), feed.c.op == "put")
+    .order_by(feed.c.seq)
+)
+_FORGET = text("DELETE FROM feed WHERE property_id = :property_id AND op = 'del' AND seq <= :upto")
+_RAISE_FLOOR = text("UPDATE feed_head SET floor = :upto WHERE property_id = :property_id AND floor < :upto")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the feed; `body` is the canonical text, None for a tombstone."""
+
+    seq: int
+    kind: str
+    id: str
+    op: str
+    seen: int
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest number, the desk facts seen so far, and the number up to which deletions are forgotten."""
+
+    seq: int
+    seen: int
+    floor: int
+
+
+def put(turn: Turn, kind: str, entity_id: str, body: Body) -> int:
+    """Tell the box the latest state of one entity and return its number. Two statements; a repeat is a new number, nothing else."""
+    sealed = turn.vault.seal(_place(turn.property_id, kind, entity_id), encode_body(kind, body))
+    return _write(turn, kind, entity_id, "put", sealed)
+
+
+def remove(turn: Turn, kind: str, entity_id: str) -> int | None:
+    """Leave a tombstone and return its number; None, and no change, when the box was never told of the entity or knows it is gone."""
+    key = {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id}
+    if turn.conn.execute(_EXISTS, key).scalar() != "put":
+        return None
+    return _write(turn, kind, entity_id, "del", None)
+
+
+def _write(turn: Turn, kind: str, entity_id: str, op: str, sealed: bytes | None) -> int:
+    seq, seen = turn.conn.execute(_NEXT, {"property_id": turn.property_id}).one()
+    row = {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id, "seq": seq, "op": op, "seen": seen}
+    turn.conn.execute(_WRITE, {**row, "body_sealed": sealed})
+    announce(turn.conn, turn.property_id, TOPIC)
+    return int(seq)
+
+
+def mark_seen(turn: Turn, seq: int) -> None:
+    """Note that the box's desk facts up to `seq` are applied; puts from here on carry it."""
+    turn.conn.execute(_SEEN, {"property_id": turn.property_id, "seen": seq})
+
+
+def catch_up(turn: Turn, kind: str, ids: Sequence[str], seen: int) -> None:
+    """Put those of `ids` again, unchanged, whose newest put was made before desk fact `seen`.
+
+    Without it the box would keep its own version on top of a fact that central has refused or that changed nothing here.
+    """
+    if not ids:
+        return
+    behind = turn.conn.execute(_BEHIND, {"property_id": turn.property_id, "kind": kind, "ids": list(ids), "seen": seen}).scalars()
+    for entity_id in behind.all():
+        seq, now_seen = turn.conn.execute(_NEXT, {"property_id": turn.property_id}).one()
+        key = {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id}
+        turn.conn.execute(_AGAIN, {**key, "seq": seq, "seen": now_seen})
+        announce(turn.conn, turn.property_id, TOPIC)
+
+
+def head(conn: Connection, property_id: str) -> Head:
+    """Return where the feed stands; raise NotFound when there is no such property."""
+    row = conn.execute(_HEAD, {"property_id": property_id}).one_or_none()
+    if row is None:
+        raise NotFound("property", property_id)
+    return Head(*row)
+
+
+def read(conn: Connection, vault: Vault, property_id: str, after: int, limit: int) -> tuple[Entry, ...]:
+    """Return the rows after `after`, in order, at most `limit`. Each entity appears once, with its latest state."""
+    rows = conn.execute(_READ, {"property_id": property_id, "after": after, "most": limit})
+    return tuple(_opened(vault, property_id, row) for row in rows)
+
+
+def snapshot(conn: Connection, vault: Vault, property_id: str) -> tuple[Entry, ...]:
+    """Return every live entity. Read `head` in the same transaction: it is the position of the snapshot."""
+    return tuple(_opened(vault, property_id, row) for row in conn.execute(_LIVE, {"property_id": property_id}))
+
+
+def digests(conn: Connection, vault: Vault, property_id: str) -> dict[str, KindDigest]:
+    """Return the digest over every live entity: what a box at this position must have, to the byte."""
+    return digest((entry.kind, entry.id, entry.body or b"") for entry in snapshot(conn, vault, property_id))
+
+
+def forget_deletions(turn: Turn, upto: int) -> None:
+    """Drop the tombstones up to `upto`. A box that has not come so far is told to take a snapshot."""
+    turn.conn.execute(_FORGET, {"property_id": turn.property_id, "upto": upto})
+    turn.conn.execute(_RAISE_FLOOR, {"property_id": turn.property_id, "upto": upto})
+
+
+def _opened(vault: Vault, property_id: str, row: Sequence[object]) -> Entry:
+    seq, kind, entity_id, op, seen, sealed = row
+    body = None if sealed is None else vault.open(_place(property_id, str(kind), str(entity_id)), bytes(sealed))  # type: ignore[call-overload]
+    return Entry(int(seq), str(kind), str(entity_id), str(op), int(seen), body)  # type: ignore[call-overload]
+
+
+def _place(property_id: str, kind: str, entity_id: str) -> str:
+    return f"feed/{property_id}/{kind}/{entity_id}/body"
