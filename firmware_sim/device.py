@@ -166,14 +166,14 @@ class Device(Unit):
         """Store change, events and reply in one step, then act, then tell."""
         self.faults.crash("before_persist")
         reply = self.answer(command, "done" if outcome.code == "OK" else "error", outcome.code, outcome.result)
-        events = self.store({**outcome.keys, **self.replies.keys_for(reply)}, outcome.drafts)
+        self.store({**outcome.keys, **self.replies.keys_for(reply)}, outcome.drafts)
         self.replies.keep(reply)
         outcome.settle()
         self.faults.crash("after_persist")
         if outcome.act is not None and (code := outcome.act()) != "OK":
             reply = self._keep(replace(reply, status="error", code=code))
         self.faults.crash("after_bolt")
-        self.tell(events)
+        self.tell()
         return reply
 
     def _keep(self, reply: Reply) -> Reply:

@@ -10,7 +10,7 @@ from typing import Any
 from firmware_sim.codes import HEALTH_FLAGS
 from firmware_sim.event_log import RING, Draft, Event, EventLog
 from firmware_sim.faults import Faults
-from firmware_sim.nvram import Nvram
+from firmware_sim.nvram import Nvram, StorageFault
 from firmware_sim.vitals import MAINS_MV, Battery, DeviceClock
 from firmware_sim.world import World
 
@@ -83,6 +83,7 @@ class Unit(Reports):
         self.jammed = False
         self.boot_counter = self.log_id = 0
         self.dropped: Counter[str] = Counter()
+        self._untold: list[Event] = []
 
     @property
     def k_dev(self) -> bytes:
@@ -128,6 +129,7 @@ class Unit(Reports):
         """Everything that is not in the memory is gone. Nothing when already off."""
         if self.powered:
             self.powered = False
+            self._untold.clear()  # they are in the ring and go out after the start
             self.world.trace.add(self.name, "power", on=False)
             self.reach_changed(False)
 
@@ -145,18 +147,27 @@ class Unit(Reports):
 
     def record(self, drafts: tuple[Draft, ...], keys: Mapping[str, Any] | None = None) -> None:
         """Store what happened and what it changed, then tell. Raises StorageFault and tells nothing."""
-        self.tell(self.store(keys or {}, drafts))
+        self.store(keys or {}, drafts)
+        self.tell()
 
-    def store(self, keys: Mapping[str, Any], drafts: tuple[Draft, ...]) -> tuple[Event, ...]:
+    def store(self, keys: Mapping[str, Any], drafts: tuple[Draft, ...]) -> None:
         """Store changes and numbered events in one step. Raises StorageFault and changes nothing."""
         ts, tq, first = int(self.now()), self.tq(), self.log.next_seq
         events = tuple(Event(self.name, self.log_id, first + i, ts, tq, d.type, d.data) for i, d in enumerate(drafts))
         self.nvram.put({**keys, **self.log.keys_for(events), "time": ts})
         self.log.admit(events)
-        return events
+        self._untold += events
 
-    def tell(self, events: tuple[Event, ...]) -> None:
-        """Pass stored events to whoever listens."""
+    def note(self, drafts: tuple[Draft, ...], keys: Mapping[str, Any] | None = None) -> None:
+        """As `record`, for what happens to a device whether it can log it or not: a loss is counted, not raised."""
+        try:
+            self.record(drafts, keys)
+        except StorageFault:
+            self.dropped["unlogged"] += len(drafts)
+
+    def tell(self) -> None:
+        """Pass stored events to whoever listens, by number."""
+        events, self._untold = self._untold, []
         for event in events:
             self.world.trace.add(self.name, "event", seq=event.seq, type=event.type, data=dict(event.data))
             self.happened(event)
