@@ -67,8 +67,8 @@ def test_a_changed_lock_is_installed_with_hashes_and_then_the_project(
     dev.STAMP.write_text("another\n" + dev.fingerprint()[1])
     dev.setup()
     assert calls == [
-        f"install --require-hashes -r {ROOT}/requirements-dev.lock",
-        f"install --no-deps --no-build-isolation --editable {ROOT}",
+        f"PYTHONWARNINGS=ignore install --require-hashes -r {ROOT}/requirements-dev.lock",
+        f"PYTHONWARNINGS=ignore install --no-deps --no-build-isolation --editable {ROOT}",
     ]
     assert dev.stamped() == dev.fingerprint()
 
