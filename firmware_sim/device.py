@@ -114,7 +114,8 @@ class Device(Unit):
             self.faults.counted()
             reply = await self._answer(command, progress, kind, "TIMEOUT" if fault is None else fault.code)
         except PowerLost:
-            self.reboot("power")
+            if self.powered and self.boot_counter == boot:
+                self.reboot("power")
             return None
         self.world.trace.add(self.name, "command", op=command.op, status=reply.status, code=reply.code, replayed=reply.replayed)
         await self.faults.wait()
