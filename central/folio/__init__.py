@@ -1,0 +1,1 @@
+"""The guest's bill: append-only postings in whole minor units."""

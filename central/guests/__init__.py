@@ -1,0 +1,1 @@
+"""Guests: who they are, sealed field by field."""
