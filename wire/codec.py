@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from wire import entities, facts
 from wire.entities import Body
 from wire.facts import Fact, Lane
+from wire.jobs import Job
 from wire.messages import (
     CATCH_UP_ROWS,
     DigestReply,
@@ -186,6 +187,7 @@ class Broken:
     seq: int
     raw: bytes
     why: str
+    entity: str = ""
 
 
 Incoming = Known | Parked | Broken
@@ -213,12 +215,14 @@ def decode_push(raw: bytes) -> Push:
 
 
 def _typed(row: FactRow) -> Incoming:
+    if "\0" in row.fact_id + row.kind + row.entity + row.actor:  # no database text can hold it
+        return Broken(row.seq, canonical(row), "fact: a name with a NUL in it")
     try:
         return Known(row, decode_fact(row.kind, row.body))
     except UnknownKind:
         return Parked(row)
     except Unreadable as error:
-        return Broken(row.seq, canonical(row), str(error))
+        return Broken(row.seq, canonical(row), str(error), row.entity)
 
 
 def _salvage(raw: bytes) -> Push:
@@ -248,11 +252,30 @@ def _read(row: Any, expected: int) -> Incoming:
         return _typed(_ROW.validate_python(row))
     except ValidationError as error:
         known = _seq(row)
-        return Broken(expected if known is None else known, _raw(row), _why("fact", error))
+        entity = row.get("entity") if isinstance(row, dict) else None
+        clean = entity if isinstance(entity, str) and entity.isprintable() else ""
+        return Broken(expected if known is None else known, _raw(row), _why("fact", error), clean)
 
 
 def _raw(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()  # NaN and lone surrogates too: it is evidence
+
+
+def feed_row(seq: int, kind: str, entity_id: str, op: str, seen: int, body: bytes | None) -> bytes:
+    """Return the text of one FeedRow, its canonical body spliced in as it was stored."""
+    head = f'{{"id":{json.dumps(entity_id)},"kind":{json.dumps(kind)},"op":"{op}","seen":{seen},"seq":{seq},"body":'
+    return b"".join((head.encode(), b"null" if body is None else body, b"}"))
+
+
+def feed_reply(head: int, rows: Iterable[bytes], jobs: Iterable[Job], waited_ms: int) -> bytes:
+    """Return the text of a FeedReply from rows that `feed_row` made."""
+    told = canonical(list(jobs))
+    return b"".join((b'{"head":%d,"waited_ms":%d,"jobs":%b,"rows":[' % (head, waited_ms, told), b",".join(rows), b"]}"))
+
+
+def snapshot_reply(as_of: int, rows: Iterable[bytes]) -> bytes:
+    """Return the text of a SnapshotReply from rows that `feed_row` made."""
+    return b"".join((b'{"as_of":%d,"rows":[' % as_of, b",".join(rows), b"]}"))
 
 
 def encode(message: Any) -> bytes:

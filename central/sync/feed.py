@@ -4,7 +4,7 @@ The number comes from `feed_head` under the property's turn, in the transaction 
 seen all up to n. Bodies lie sealed; `read` opens them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select, text
@@ -31,15 +31,10 @@ _WRITE = text(
 _MINE = "WHERE property_id = :property_id AND kind = :kind AND entity_id = :entity_id"
 _AGAIN = text(f"UPDATE feed SET seq = :seq, seen = :seen {_MINE}")  # noqa: S608 - a constant of this module
 _EXISTS = text(f"SELECT op FROM feed {_MINE}")  # noqa: S608
-_BEHIND = (
-    select(feed.c.entity_id)
-    .where(
-        feed.c.property_id == bindparam("property_id"),
-        feed.c.kind == bindparam("kind"),
-        feed.c.entity_id.in_(bindparam("ids", expanding=True)),
-        feed.c.seen < bindparam("seen"),
-    )
-    .order_by(feed.c.entity_id)
+_SEEN_OF = select(feed.c.entity_id, feed.c.seen).where(
+    feed.c.property_id == bindparam("property_id"),
+    feed.c.kind == bindparam("kind"),
+    feed.c.entity_id.in_(bindparam("ids", expanding=True)),
 )
 _SEEN = text("UPDATE feed_head SET seen = :seen WHERE property_id = :property_id")
 _HEAD = select(feed_head.c.seq, feed_head.c.seen, feed_head.c.floor).where(feed_head.c.property_id == bindparam("property_id"))
@@ -106,18 +101,16 @@ def mark_seen(turn: Turn, seq: int) -> None:
     turn.conn.execute(_SEEN, {"property_id": turn.property_id, "seen": seq})
 
 
-def catch_up(turn: Turn, kind: str, ids: Sequence[str], seen: int) -> None:
-    """Put those of `ids` again, unchanged, whose newest put was made before desk fact `seen`.
+def catch_up(turn: Turn, kind: str, reached: Mapping[str, int]) -> None:
+    """Put again, unchanged, each entity whose newest put was made before the desk fact that `reached` names for it.
 
     Without it the box would keep its own version on top of a fact that central has refused or that changed nothing here.
     """
-    if not ids:
-        return
-    behind = turn.conn.execute(_BEHIND, {"property_id": turn.property_id, "kind": kind, "ids": list(ids), "seen": seen}).scalars()
-    for entity_id in behind.all():
-        seq, now_seen = turn.conn.execute(_NEXT, {"property_id": turn.property_id}).one()
+    rows = turn.conn.execute(_SEEN_OF, {"property_id": turn.property_id, "kind": kind, "ids": sorted(reached)}).all()
+    for entity_id in sorted(entity_id for entity_id, seen in rows if seen < reached[entity_id]):
+        seq, seen = turn.conn.execute(_NEXT, {"property_id": turn.property_id}).one()
         key = {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id}
-        turn.conn.execute(_AGAIN, {**key, "seq": seq, "seen": now_seen})
+        turn.conn.execute(_AGAIN, {**key, "seq": seq, "seen": seen})
         announce(turn.conn, turn.property_id, TOPIC)
 
 

@@ -70,6 +70,9 @@ _BUSY = select(job.c.job_id).where(
         and_(job.c.status == "started", job.c.asked_ms + job.c.ttl_ms > bindparam("now_ms")),
     ),
 )
+_WAITING = select(job.c.offered_ms).where(
+    job.c.property_id == bindparam("property_id"), job.c.status == "waiting", job.c.asked_ms > bindparam("started_by")
+)
 _OFFERABLE = (
     select(job.c.job_id, job.c.kind, job.c.target, job.c.actor, job.c.args, job.c.ttl_ms, job.c.asked_ms)
     .where(
@@ -121,9 +124,10 @@ def ask(
     return str(row["job_id"])
 
 
-def waiting(conn: Connection, property_id: str, now_ms: int) -> bool:
-    """Whether there is a job to offer to the box now."""
-    return conn.execute(_OFFERABLE, _due(property_id, now_ms)).first() is not None
+def due_ms(conn: Connection, property_id: str, now_ms: int) -> int | None:
+    """Return in how many milliseconds there is a job to offer to the box: 0 now, None as long as nobody asks for one."""
+    offered = conn.execute(_WAITING, {"property_id": property_id, "started_by": now_ms - START_MS}).scalars().all()
+    return min((0 if at is None else max(0, int(at) + REOFFER_MS + 1 - now_ms) for at in offered), default=None)
 
 
 def offer(turn: Turn, now_ms: int) -> tuple[Job, ...]:

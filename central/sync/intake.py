@@ -1,0 +1,203 @@
+"""Taking facts in: one push, one transaction, with its cursor; what each kind of fact does is given by the composition root.
+
+A fact that is refused, unknown or unreadable uses up its number, is kept with its text, and a person is told. So nothing that a box
+says can stop the line, and nothing is dropped in silence.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError
+
+from central.problems import Problem
+from central.store.turn import Turn
+from central.sync import feed, jobs
+from central.sync.tables import fact as fact_table
+from wire.codec import Broken, Known, Parked, Push, canonical
+from wire.facts import Fact, JobDone, JobStarted, Lane
+from wire.intake import Plan, Repeat, Verdict, plan
+from wire.messages import FactRow, FactsReply
+from wire.overlay import stay_of
+
+Handler = Callable[[Turn, FactRow, Fact], None]
+BulkHandler = Callable[[Turn, Sequence[tuple[FactRow, Fact]]], None]
+OnRefused = Callable[[Turn, FactRow, Fact, Problem], None]
+OnAlarm = Callable[[Turn, str, Mapping[str, Any]], None]
+Outcome = Literal["applied", "refused", "parked", "unreadable", "failed"]
+# A fault in a handler, or a fact that contradicts the schema: kept and alarmed. A database that is gone is not among them.
+FAULTS = (ArithmeticError, AssertionError, AttributeError, DataError, IntegrityError, LookupError, TypeError, ValueError)
+
+_LAST = text("SELECT last_seq FROM box_lane WHERE property_id = :property_id AND box_id = :box_id AND lane = :lane")
+_KNOWN = select(fact_table.c.fact_id).where(
+    fact_table.c.property_id == bindparam("property_id"), fact_table.c.fact_id.in_(bindparam("ids", expanding=True))
+)
+_KEEP = insert(fact_table)
+_MOVE = text(
+    "INSERT INTO box_lane (property_id, box_id, lane, last_seq) VALUES (:property_id, :box_id, :lane, :last_seq)"
+    " ON CONFLICT (property_id, box_id, lane) DO UPDATE SET last_seq = excluded.last_seq"
+)
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing: the default of an optional rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What facts do at central.
+
+    A handler changes what the fact is about and may raise a Problem: then its changes are undone, the fact is acknowledged as refused
+    and `on_refused` makes a task of it. `turn.actor` is the fact's own. A bulk handler gets all neighbours of its kind at once, for
+    kinds that come by the thousand; it must not refuse. `on_alarm` hears of rows that were kept: fact_unreadable, fact_parked,
+    fact_failed. A kind without a handler is kept and acknowledged.
+    """
+
+    handlers: Mapping[type[Any], Handler] = field(default_factory=dict)
+    bulk: Mapping[type[Any], BulkHandler] = field(default_factory=dict)
+    on_refused: OnRefused = _nothing
+    on_alarm: OnAlarm = _nothing
+
+
+def take(turn: Turn, box_id: str, push: Push, rules: Rules, epoch: int = 1) -> FactsReply:
+    """Apply one push and move the lane's cursor in the same transaction; answer only after its COMMIT.
+
+    May be repeated, in any order, at any time: rows that were taken before change nothing. Statements: four, and those of the facts.
+    """
+    key = {"property_id": turn.property_id, "box_id": box_id, "lane": push.lane}
+    last = turn.conn.execute(_LAST, key).scalar() or 0
+    judged = plan(last, push.rows, _known(turn, push, last))
+    kept: list[dict[str, Any]] = []
+    refused: list[int] = []
+    for verdict, outcome, code in _applied(turn, push.lane, judged.take, rules):
+        kept.append(_row(turn, box_id, push.lane, verdict, outcome, code))
+        if outcome == "refused":
+            refused.append(verdict.seq)
+    if kept:
+        turn.conn.execute(_KEEP, kept)
+    if judged.ack > last:
+        turn.conn.execute(_MOVE, {**key, "last_seq": judged.ack})
+        if push.lane == "desk":
+            _echo(turn, judged)
+    return FactsReply(epoch, judged.ack, tuple(refused))
+
+
+def _known(turn: Turn, push: Push, last: int) -> set[str]:
+    ids = [row.row.fact_id for row in push.rows if not isinstance(row, Broken) and row.seq > last]
+    return set(turn.conn.execute(_KNOWN, {"property_id": turn.property_id, "ids": ids}).scalars()) if ids else set()
+
+
+Applied = tuple[Known | Parked | Broken, Outcome, str | None]
+
+
+def _applied(turn: Turn, lane: Lane, verdicts: Sequence[Verdict], rules: Rules) -> Iterator[Applied]:
+    """Apply in order; neighbours of one bulk kind go together."""
+    for kind, group in groupby(verdicts, key=lambda verdict: type(verdict.fact) if isinstance(verdict, Known) else None):
+        rows = list(group)
+        if kind is not None and (together := rules.bulk.get(kind)) is not None:
+            yield from _together(turn, [row for row in rows if isinstance(row, Known)], together, rules)
+            continue
+        for verdict in rows:
+            if isinstance(verdict, Repeat):
+                continue
+            if isinstance(verdict, Known):
+                if lane == "desk":
+                    feed.mark_seen(turn, verdict.seq)
+                yield _one(turn, verdict, rules)
+            else:
+                yield _put_aside(turn, lane, verdict, rules)
+
+
+def _one(turn: Turn, known: Known, rules: Rules) -> Applied:
+    own = replace(turn, actor=known.row.actor)
+    handlers = [handler for handler in (_OURS.get(type(known.fact)), rules.handlers.get(type(known.fact))) if handler]
+    if not handlers:
+        return known, "applied", None
+    try:
+        with turn.conn.begin_nested():
+            for handler in handlers:
+                handler(own, known.row, known.fact)
+    except Problem as problem:
+        rules.on_refused(own, known.row, known.fact, problem)
+        return known, "refused", problem.code
+    except FAULTS as error:
+        return _failed(turn, known, rules, error)
+    return known, "applied", None
+
+
+def _together(turn: Turn, rows: list[Known], handler: BulkHandler, rules: Rules) -> Iterator[Applied]:
+    try:
+        with turn.conn.begin_nested():
+            handler(turn, [(row.row, row.fact) for row in rows])
+    except (Problem, *FAULTS) as error:
+        if len(rows) == 1:
+            yield _failed(turn, rows[0], rules, error)
+        else:  # one bad row among many: find it
+            for row in rows:
+                yield from _together(turn, [row], handler, rules)
+        return
+    for row in rows:
+        yield row, "applied", None
+
+
+def _failed(turn: Turn, known: Known, rules: Rules, error: Exception) -> Applied:
+    rules.on_alarm(turn, "fact_failed", {"kind": known.row.kind, "seq": known.seq, "error": type(error).__name__})
+    return known, "failed", type(error).__name__
+
+
+def _put_aside(turn: Turn, lane: Lane, verdict: Parked | Broken, rules: Rules) -> Applied:
+    if isinstance(verdict, Parked):
+        rules.on_alarm(turn, "fact_parked", {"kind": verdict.row.kind, "lane": lane, "seq": verdict.seq})
+        return verdict, "parked", None
+    rules.on_alarm(turn, "fact_unreadable", {"lane": lane, "seq": verdict.seq, "why": verdict.why})
+    return verdict, "unreadable", None
+
+
+def _row(turn: Turn, box_id: str, lane: Lane, verdict: Known | Parked | Broken, outcome: Outcome, code: str | None) -> dict[str, Any]:
+    common = {"property_id": turn.property_id, "box_id": box_id, "lane": lane, "seq": verdict.seq, "outcome": outcome, "code": code}
+    if isinstance(verdict, Broken):
+        # No readable id: one that this number of this lane alone can have, drawn from the text so that another text is another row.
+        fact_id = f"unreadable/{box_id}/{lane}/{verdict.seq}/{hashlib.sha256(verdict.raw).hexdigest()[:16]}"
+        place = f"fact/{turn.property_id}/{fact_id}/body"
+        common |= {"fact_id": fact_id, "kind": "", "entity": verdict.entity, "at": None, "actor": "box"}
+        return common | {"body_sealed": turn.vault.seal(place, verdict.raw)}
+    row = verdict.row
+    place = f"fact/{turn.property_id}/{row.fact_id}/body"
+    common |= {"fact_id": row.fact_id, "kind": row.kind, "entity": row.entity, "at": row.at, "actor": row.actor}
+    return common | {"body_sealed": turn.vault.seal(place, canonical(row.body))}
+
+
+def _echo(turn: Turn, judged: Plan) -> None:
+    """Let `seen` of every stay that the push spoke of reach the push: then the box lets go of its own version."""
+    feed.mark_seen(turn, judged.ack)
+    reached: dict[str, int] = {}
+    for verdict in judged.take:
+        if (stay := _stay(verdict)) is not None:
+            reached[stay] = verdict.seq
+    if reached:
+        feed.catch_up(turn, "stay", reached)
+
+
+def _stay(verdict: Verdict) -> str | None:
+    if isinstance(verdict, Repeat):
+        return _stay(verdict.known)
+    if isinstance(verdict, Known) and (stay := stay_of(verdict.fact)) is not None:
+        return stay
+    entity = verdict.entity if isinstance(verdict, Broken) else verdict.row.entity
+    return entity.removeprefix("stay/") if entity.startswith("stay/") else None
+
+
+def _job_started(turn: Turn, row: FactRow, fact: Fact) -> None:
+    if isinstance(fact, JobStarted):
+        jobs.started(turn, fact)
+
+
+def _job_done(turn: Turn, row: FactRow, fact: Fact) -> None:
+    if isinstance(fact, JobDone):
+        jobs.done(turn, fact)
+
+
+_OURS: Mapping[type[Any], Handler] = {JobStarted: _job_started, JobDone: _job_done}
