@@ -173,7 +173,6 @@ class _Connection:
     def _hello(self, frame: Frame) -> None:
         if self._lock.resting:
             self._error("BUSY")
-            self.link.drop()
             return
         if len(frame.body) != NONCE or frame.tag:
             raise Malformed("HELLO carries one nonce")

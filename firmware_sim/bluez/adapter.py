@@ -5,7 +5,7 @@ from random import Random
 
 from dbus_fast import Variant
 
-from firmware_sim.bluez.bus import BusError, Call
+from firmware_sim.bluez.call import BusError, Call
 from firmware_sim.bluez.device import Device
 from firmware_sim.bluez.faults import FAILED, Faults, Timings
 from firmware_sim.bluez.objects import ObjectTree
@@ -108,7 +108,7 @@ class Adapter:
             self._discovering.discard(unique)
             self._quiet()
         for device in self.devices:
-            device.chars.client_gone(unique)
+            device.chars.subscriptions.client_gone(unique)
 
     def stop(self) -> None:
         """End everything that runs."""

@@ -9,62 +9,18 @@ import os
 import secrets
 import socket
 import stat
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import quote
 
 from dbus_fast import Message, MessageFlag, MessageType
 
-from firmware_sim.bluez import frames, match
+from firmware_sim.bluez import driver, frames
+from firmware_sim.bluez.call import BUS, ERROR, BusError, Call, Service
 from firmware_sim.bluez.connection import Connection
 
-BUS = "org.freedesktop.DBus"
-BUS_PATH = "/org/freedesktop/DBus"
-_ERROR = "org.freedesktop.DBus.Error"
+_BUS_PATH = "/org/freedesktop/DBus"
 _PATH_LIMIT = 107  # bytes that the kernel takes for the path of a socket
-
-
-class BusError(Exception):
-    """An answer "no" on the bus: a D-Bus error name and a text, exactly as the caller will see them."""
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(f"{name}: {text}")
-        self.name = name
-        self.text = text
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One method call that waits for its answer. Only the first answer counts."""
-
-    message: Message
-    _send: Callable[[Message], None]
-    answered: bool = False
-
-    def reply(self, signature: str = "", body: Sequence[Any] = (), fds: Sequence[int] = ()) -> None:
-        """Answer yes. `fds` are closed once they are sent."""
-        self._answer(Message.new_method_return(self.message, signature, list(body), list(fds)))
-
-    def fail(self, error: BusError) -> None:
-        """Answer no."""
-        self._answer(Message.new_error(self.message, error.name, error.text))
-
-    def _answer(self, message: Message) -> None:
-        if not self.answered:
-            self.answered = True
-            self._send(message)
-
-
-class Service(Protocol):
-    """What owns a name on the bus from within the process."""
-
-    def called(self, call: Call) -> None:
-        """Begin to answer `call`; the answer may come at any later time."""
-
-    def client_gone(self, unique: str) -> None:
-        """The client with this unique name has closed its connection."""
 
 
 @dataclass(slots=True)
@@ -127,7 +83,7 @@ class MiniBus:
         if local is None:
             return
         for call in tuple(local.open_calls):
-            call.fail(BusError(f"{_ERROR}.NoReply", "Message recipient disconnected from message bus without replying"))
+            call.fail(BusError(f"{ERROR}.NoReply", "Message recipient disconnected from message bus without replying"))
         self._owner_changed(name, local.unique, "")
 
     def emit(self, name: str, signal: Message) -> None:
@@ -154,13 +110,14 @@ class MiniBus:
     def _received(self, connection: Connection, message: Message) -> None:
         message.sender = connection.unique
         if message.destination == BUS or message.destination is None:
-            self._bus_method(connection, message)
+            if message.message_type is MessageType.METHOD_CALL:
+                driver.answer(self, connection, self._call(message, BUS))
         elif message.message_type is MessageType.METHOD_CALL and message.destination in self._services:
             self._serve(self._services[message.destination], message)
         elif (other := self._by_unique.get(message.destination)) is not None:
             other.send(frames.encoded(message, connection.unique, message.serial))
         elif message.message_type is MessageType.METHOD_CALL:
-            unknown = BusError(f"{_ERROR}.ServiceUnknown", f"The name {message.destination} was not provided by any .service files")
+            unknown = BusError(f"{ERROR}.ServiceUnknown", f"The name {message.destination} was not provided by any .service files")
             self._call(message, BUS).fail(unknown)
 
     def _serve(self, local: _Local, message: Message) -> None:
@@ -191,59 +148,24 @@ class MiniBus:
                 data = data or frames.encoded(signal, sender, self._next_serial())
                 connection.send(data)
 
-    def _bus_method(self, connection: Connection, message: Message) -> None:
-        """Answer what clients ask the bus itself."""
-        if message.message_type is not MessageType.METHOD_CALL:
-            return
-        call = self._call(message, BUS)
-        answer = _BUS_METHODS.get(message.member or "")
-        if answer is None:
-            call.fail(BusError(f"{_ERROR}.UnknownMethod", f"The mini bus has no method {message.member}"))
-            return
-        try:
-            answer(self, connection, call)
-        except BusError as error:
-            call.fail(error)
-
-    def _hello(self, connection: Connection, call: Call) -> None:
-        if connection.unique:
-            raise BusError(f"{_ERROR}.Failed", "Already handled an Hello message")
-        connection.unique = self._unique()
-        self._by_unique[connection.unique] = connection
-        call.message.sender = connection.unique
-        call.reply("s", [connection.unique])
-        self._owner_changed(connection.unique, "", connection.unique)
-
-    def _add_match(self, connection: Connection, call: Call) -> None:
-        connection.rules.append(_rule(call))
-        call.reply()
-
-    def _remove_match(self, connection: Connection, call: Call) -> None:
-        rule = _rule(call)
-        if rule not in connection.rules:
-            raise BusError(f"{_ERROR}.MatchRuleNotFound", "The given match rule wasn't found and can't be removed")
-        connection.rules.remove(rule)
-        call.reply()
-
-    def _owner(self, name: str) -> str | None:
+    def owner(self, name: str) -> str | None:
+        """The unique name behind `name`, None when nobody has it."""
         if name in self._services:
             return self._services[name].unique
         return name if name in self._by_unique or name == BUS else None
 
-    def _get_name_owner(self, _connection: Connection, call: Call) -> None:
-        owner = self._owner(_name(call))
-        if owner is None:
-            raise BusError(f"{_ERROR}.NameHasNoOwner", f"Could not get owner of name '{_name(call)}': no such name")
-        call.reply("s", [owner])
+    def names(self) -> list[str]:
+        """Every name on the bus."""
+        return [BUS, *self._services, *self._by_unique]
 
-    def _name_has_owner(self, _connection: Connection, call: Call) -> None:
-        call.reply("b", [self._owner(_name(call)) is not None])
-
-    def _list_names(self, _connection: Connection, call: Call) -> None:
-        call.reply("as", [[BUS, *self._services, *self._by_unique]])
+    def register(self, connection: Connection) -> None:
+        """Give a connection that has said Hello its unique name, and tell the others."""
+        connection.unique = self._unique()
+        self._by_unique[connection.unique] = connection
+        self._owner_changed(connection.unique, "", connection.unique)
 
     def _owner_changed(self, name: str, old: str, new: str) -> None:
-        changed = Message.new_signal(BUS_PATH, BUS, "NameOwnerChanged", "sss", [name, old, new])
+        changed = Message.new_signal(_BUS_PATH, BUS, "NameOwnerChanged", "sss", [name, old, new])
         self._broadcast(changed, BUS, frozenset((BUS,)))
 
     def _unique(self) -> str:
@@ -253,27 +175,3 @@ class MiniBus:
     def _next_serial(self) -> int:
         self._serial = self._serial % 0xFFFFFFFF + 1
         return self._serial
-
-
-_BUS_METHODS: dict[str, Callable[[MiniBus, Connection, Call], None]] = {
-    "Hello": MiniBus._hello,
-    "AddMatch": MiniBus._add_match,
-    "RemoveMatch": MiniBus._remove_match,
-    "GetNameOwner": MiniBus._get_name_owner,
-    "NameHasOwner": MiniBus._name_has_owner,
-    "ListNames": MiniBus._list_names,
-    "Ping": lambda _bus, _connection, call: call.reply(),
-}
-
-
-def _name(call: Call) -> str:
-    if call.message.signature != "s":
-        raise BusError(f"{_ERROR}.InvalidArgs", f"{call.message.member} takes one string")
-    return str(call.message.body[0])
-
-
-def _rule(call: Call) -> match.Rule:
-    try:
-        return match.parsed(_name(call))
-    except ValueError as error:
-        raise BusError(f"{_ERROR}.MatchRuleInvalid", str(error)) from None

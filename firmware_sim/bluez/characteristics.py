@@ -1,7 +1,6 @@
 """Reading, writing and notifying on one connected device (org.bluez.GattCharacteristic1), with the faults of its radio."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -9,11 +8,12 @@ from typing import Any
 
 from dbus_fast import Variant
 
-from firmware_sim.bluez.bus import BusError, Call
+from firmware_sim.bluez.call import BusError, Call
 from firmware_sim.bluez.faults import FAILED, Faults, Timings
 from firmware_sim.bluez.layout import CHARACTERISTIC, DESCRIPTOR
 from firmware_sim.bluez.objects import Interfaces, ObjectTree
 from firmware_sim.bluez.peripheral import AttError, Link, Peripheral
+from firmware_sim.bluez.subscriptions import Subscriptions
 
 _NOT_CONNECTED = (FAILED, "Not connected")
 _ATT_ERRORS = {  # what BlueZ calls these codes instead of naming the number
@@ -22,14 +22,6 @@ _ATT_ERRORS = {  # what BlueZ calls these codes instead of naming the number
     0x06: ("org.bluez.Error.NotSupported", "Operation is not supported"),
     0x08: ("org.bluez.Error.NotAuthorized", "Operation Not Authorized"),
 }
-
-
-@dataclass(slots=True)
-class _Acquired:
-    """A socket that carries a characteristic's values instead of the bus (AcquireNotify, AcquireWrite)."""
-
-    sock: socket.socket
-    property_name: str
 
 
 @dataclass(slots=True)
@@ -49,18 +41,17 @@ class _Up:
 
 
 class Characteristics:
-    """The GATT tree of one device at work. Subscriptions outlive the link, as in BlueZ, but not the subscriber's bus connection."""
+    """The GATT tree of one device at work."""
 
     def __init__(self, peripheral: Peripheral, faults: Faults, tree: ObjectTree, timings: Timings, drop: Callable[[], None]) -> None:
         self.link: _Up | None = None
+        self.subscriptions = Subscriptions(tree, timings, peripheral.mtu)
         self._peripheral = peripheral
         self._faults = faults
         self._tree = tree
         self._timings = timings
         self._drop = drop
         self._paths: dict[str, str] = {}  # characteristic UUID -> path
-        self._subscribers: dict[str, set[str]] = {}  # path -> unique bus names
-        self._acquired: dict[str, _Acquired] = {}  # path -> socket for notifications
         self._busy: set[str] = set()  # paths with an operation under way
         self._held: list[tuple[str, bytes]] = []  # notifications that wait for the reply of a write
         self._writing = 0
@@ -78,11 +69,12 @@ class Characteristics:
     def forget(self) -> None:
         """The tree has left the bus."""
         self._paths.clear()
-        self._subscribers.clear()
+        self.subscriptions.forget()
 
     def up(self) -> Link:
         """The link is established; return the peripheral's end of it."""
         self.link = _Up(self._peripheral.mtu, self._notified, lambda link: self._drop() if link is self.link else None)
+        self.subscriptions.open = True
         return self.link
 
     def down(self) -> None:
@@ -91,13 +83,7 @@ class Characteristics:
             self.link.lost.set()
             self.link = None
         self._held.clear()
-        for path in tuple(self._acquired):
-            self._release(path)
-
-    def client_gone(self, unique: str) -> None:
-        """Drop the subscriptions of a bus connection that has closed."""
-        for path in tuple(self._subscribers):
-            self._unsubscribe(path, unique)
+        self.subscriptions.link_gone()
 
     async def read(self, path: str, call: Call) -> None:
         """ReadValue: signals the value, as BlueZ does, then replies."""
@@ -120,38 +106,7 @@ class Characteristics:
             if not self._writing:
                 held, self._held = self._held, []
                 for char, value in held:
-                    self._deliver(char, value)
-
-    async def start_notify(self, path: str, call: Call) -> None:
-        """StartNotify: the signal Notifying=true, then the reply."""
-        self._require_notify(path)
-        if path in self._acquired:
-            raise BusError("org.bluez.Error.NotPermitted", "Notify acquired")
-        subscribers = self._subscribers.setdefault(path, set())
-        if not subscribers:
-            await asyncio.sleep(self._timings.operation_s)
-            self._tree.change(path, CHARACTERISTIC, {"Notifying": Variant("b", True)})
-        subscribers.add(call.message.sender or "")
-        call.reply()
-
-    async def stop_notify(self, path: str, call: Call) -> None:
-        """StopNotify by one of the subscribers."""
-        if call.message.sender not in self._subscribers.get(path, ()):
-            raise BusError(FAILED, "No notify session started")
-        self._unsubscribe(path, call.message.sender or "")
-        call.reply()
-
-    async def acquire_notify(self, path: str, call: Call) -> None:
-        """AcquireNotify: values go through a socket, one datagram each, until the caller closes it or the link ends."""
-        self._require_notify(path)
-        if path in self._acquired or self._subscribers.get(path):
-            raise BusError("org.bluez.Error.NotPermitted", "Notify acquired")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self._acquired[path] = _Acquired(ours, "NotifyAcquired")
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._release, path)  # readable = closed by the caller
-        self._tree.change(path, CHARACTERISTIC, {"NotifyAcquired": Variant("b", True)})
-        call.reply("hq", [0, self._peripheral.mtu], [theirs.detach()])
+                    self.subscriptions.deliver(self._paths.get(char, ""), value)
 
     async def acquire_write(self, path: str, call: Call) -> None:
         """AcquireWrite: answers a socket and the MTU. Clients use it to learn the MTU; what is written to it is not read."""
@@ -165,8 +120,7 @@ class Characteristics:
         if call.message.member == "WriteValue":
             raise BusError("org.bluez.Error.NotPermitted", "Write not permitted")
         parent = str(self._tree.value(path, DESCRIPTOR, "Characteristic"))
-        on = bool(self._subscribers.get(parent)) or parent in self._acquired
-        call.reply("ay", [bytes((int(on), 0))])
+        call.reply("ay", [bytes((self.subscriptions.on(parent), 0))])
 
     def _uuid(self, path: str, flag: str, refusal: int) -> str:
         if self.link is None:
@@ -174,12 +128,6 @@ class Characteristics:
         if flag not in (self._tree.value(path, CHARACTERISTIC, "Flags") or ()):
             raise _refused(refusal)
         return str(self._tree.value(path, CHARACTERISTIC, "UUID"))
-
-    def _require_notify(self, path: str) -> None:
-        if self.link is None:
-            raise BusError(*_NOT_CONNECTED)
-        if self._tree.value(path, CHARACTERISTIC, "Notifying") is None:
-            raise _refused(0x06)
 
     async def _write(self, uuid: str, data: bytes) -> None:
         if self._faults.drop_on_write:
@@ -223,29 +171,7 @@ class Characteristics:
         elif self._writing:
             self._held.append((char, data))
         else:
-            self._deliver(char, data)
-
-    def _deliver(self, char: str, data: bytes) -> None:
-        path = self._paths.get(char, "")
-        if path in self._acquired:
-            with contextlib.suppress(OSError):  # full or closed: the radio does not wait for the reader either
-                self._acquired[path].sock.send(data)
-        elif self._subscribers.get(path):
-            self._tree.change(path, CHARACTERISTIC, {"Value": Variant("ay", bytes(data))})
-
-    def _unsubscribe(self, path: str, unique: str) -> None:
-        subscribers = self._subscribers.get(path, set())
-        if unique in subscribers:
-            subscribers.discard(unique)
-            if not subscribers:
-                self._tree.change(path, CHARACTERISTIC, {"Notifying": Variant("b", False)})
-
-    def _release(self, path: str) -> None:
-        acquired = self._acquired.pop(path, None)
-        if acquired is not None:
-            asyncio.get_running_loop().remove_reader(acquired.sock.fileno())
-            acquired.sock.close()
-            self._tree.change(path, CHARACTERISTIC, {acquired.property_name: Variant("b", False)})
+            self.subscriptions.deliver(self._paths.get(char, ""), data)
 
 
 def _refused(code: int) -> BusError:

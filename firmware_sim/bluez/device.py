@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dbus_fast import Variant
 
-from firmware_sim.bluez.bus import BusError, Call
+from firmware_sim.bluez.call import BusError, Call
 from firmware_sim.bluez.characteristics import Characteristics
 from firmware_sim.bluez.faults import ABORTED, FAILED, Faults, Timings
 from firmware_sim.bluez.layout import laid_out
@@ -155,14 +155,6 @@ class Device:
         self._tree.change(self.path, DEVICE, {"Connected": Variant("b", False)})
         self.peripheral.on_disconnect()
         self._forget_later()
-
-    async def pair(self, call: Call) -> None:
-        """Device1.Pair: these devices carry their own keys in the application; pairing is refused."""
-        raise BusError("org.bluez.Error.AuthenticationRejected", "Authentication Rejected")
-
-    async def cancel_pairing(self, call: Call) -> None:
-        """Device1.CancelPairing."""
-        raise BusError("org.bluez.Error.DoesNotExist", "Does Not Exist")
 
     def remove(self) -> None:
         """Adapter1.RemoveDevice, or forgotten: the objects go, the GATT tree first."""

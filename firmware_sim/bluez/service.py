@@ -7,7 +7,8 @@ from random import Random
 from dbus_fast import Message, Variant
 
 from firmware_sim.bluez.adapter import ADAPTER, Adapter
-from firmware_sim.bluez.bus import BusError, Call, MiniBus
+from firmware_sim.bluez.bus import MiniBus
+from firmware_sim.bluez.call import ERROR, BusError, Call
 from firmware_sim.bluez.device import DEVICE, Device
 from firmware_sim.bluez.faults import Faults, Timings
 from firmware_sim.bluez.layout import CHARACTERISTIC, DESCRIPTOR
@@ -15,7 +16,6 @@ from firmware_sim.bluez.objects import OBJECT_MANAGER, PROPERTIES, ObjectTree
 from firmware_sim.bluez.peripheral import Peripheral
 
 NAME = "org.bluez"
-_ERROR = "org.freedesktop.DBus.Error"
 _SETTABLE = {(ADAPTER, "Powered"), (ADAPTER, "Alias"), (DEVICE, "Trusted"), (DEVICE, "Alias"), (DEVICE, "Blocked")}
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -90,7 +90,7 @@ class BlueZ:
         if interface == OBJECT_MANAGER and path == "/" and member == "GetManagedObjects":
             return self._managed_objects
         if path not in self.tree:
-            raise BusError(f"{_ERROR}.UnknownObject", f'Method "{member}" on interface "{interface}": no object {path}')
+            raise BusError(f"{ERROR}.UnknownObject", f'Method "{member}" on interface "{interface}": no object {path}')
         handler: Handler | None = None
         if interface == PROPERTIES:
             handler = {"Get": self._get, "GetAll": self._get_all, "Set": self._set}.get(member)
@@ -98,7 +98,7 @@ class BlueZ:
             handler = self._adapter_method(member) if interface == ADAPTER else self._device_method(path, interface, member)
         if handler is None or message.signature not in _SIGNATURES.get(member, ("",)):
             text = f'Method "{member}" with signature "{message.signature}" on interface "{interface}" doesn\'t exist'
-            raise BusError(f"{_ERROR}.UnknownMethod", text)
+            raise BusError(f"{ERROR}.UnknownMethod", text)
         return handler
 
     def _adapter_method(self, member: str) -> Handler | None:
@@ -120,9 +120,9 @@ class BlueZ:
             handler = {
                 "ReadValue": chars.read,
                 "WriteValue": chars.write,
-                "StartNotify": chars.start_notify,
-                "StopNotify": chars.stop_notify,
-                "AcquireNotify": chars.acquire_notify,
+                "StartNotify": chars.subscriptions.start,
+                "StopNotify": chars.subscriptions.stop,
+                "AcquireNotify": chars.subscriptions.acquire,
                 "AcquireWrite": chars.acquire_write,
             }.get(member)
             return None if handler is None else lambda call: handler(path, call)
@@ -137,7 +137,7 @@ class BlueZ:
         interface, name = call.message.body
         value = self.tree.interfaces(call.message.path or "").get(interface, {}).get(name)
         if value is None:
-            raise BusError(f"{_ERROR}.InvalidArgs", f"No such property '{name}'")
+            raise BusError(f"{ERROR}.InvalidArgs", f"No such property '{name}'")
         call.reply("v", [value])
 
     async def _get_all(self, call: Call) -> None:
@@ -149,7 +149,7 @@ class BlueZ:
         path = call.message.path or ""
         known = self.tree.interfaces(path).get(interface, {}).get(name)
         if known is None or (interface, name) not in _SETTABLE or known.signature != value.signature:
-            raise BusError(f"{_ERROR}.PropertyReadOnly", f"Property '{name}' is not writable")
+            raise BusError(f"{ERROR}.PropertyReadOnly", f"Property '{name}' is not writable")
         if (interface, name) == (ADAPTER, "Powered"):
             self.adapter.power(bool(value.value))
         else:
@@ -171,4 +171,13 @@ _SIGNATURES = {
 
 
 def _device_methods(device: Device) -> dict[str, Handler]:
-    return {"Connect": device.connect, "Disconnect": device.disconnect, "Pair": device.pair, "CancelPairing": device.cancel_pairing}
+    return {"Connect": device.connect, "Disconnect": device.disconnect, "Pair": _pair, "CancelPairing": _cancel_pairing}
+
+
+async def _pair(_call: Call) -> None:
+    """The devices of this hotel prove themselves in their own protocol; none of them pairs."""
+    raise BusError("org.bluez.Error.AuthenticationRejected", "Authentication Rejected")
+
+
+async def _cancel_pairing(_call: Call) -> None:
+    raise BusError("org.bluez.Error.DoesNotExist", "Does Not Exist")
