@@ -154,7 +154,7 @@ CODE: dict[str, Word] = {  # every code of the device sheet, read at the desk wh
     "REPLAY": Word(N_("The device has seen this order before."), "alert", "warn", N_("Try again; the box will number the order anew.")),
     "STALE_VERSION": Word(N_("A newer order was there first."), "alert", "warn", N_("Look at the state below; try again if it is not what you want.")),
     "EXPIRED": Word(N_("The time was up before it was done."), "clock", "warn", N_("Nothing was changed. Try again.")),
-    "BUSY": Word(N_("The encoder is working on another card."), "clock", "warn", N_("Wait a few seconds, or take the other encoder.")),
+    "BUSY": Word(N_("The device is working on another order."), "clock", "warn", N_("Wait a few seconds, or take the other encoder.")),
     "TIMEOUT": Word(N_("The device did not finish in time."), "clock", "warn", N_("Lay the same card again and repeat.")),
     "RESOURCE_EXHAUSTED": Word(N_("The lock's memory is full."), "alert", "bad", N_("Tell engineering; let the guest in with a staff key.")),
     "NOT_FOUND": Word(N_("The device does not know this key."), "alert", "bad", N_("Cut a new key.")),
@@ -181,7 +181,7 @@ JOB: dict[str, Word] = {  # while no code is there yet, or where the outcome say
     "failed": Word(N_("No card was made."), "alert", "bad"),
     "unknown": Word(N_("It is not known whether the card works."), "question", "warn", N_("Lay the same card again and repeat: it becomes the same key, not a second one.")),
     "expired": Word(N_("The time was up before it was done."), "clock", "warn", N_("Nothing was changed. Try again.")),
-    "no_answer": Word(N_("The hotel's box does not answer."), "link", "bad", N_("Cut the key at the box's own console.")),
+    "withdrawn": Word(N_("The hotel's box does not answer."), "link", "bad", N_("Cut the key at the box's own console.")),
 }
 
 _OPENED = {
@@ -262,3 +262,20 @@ def _alarm_name(data: Mapping[str, Any]) -> str:
 def coded(code: str) -> Word:
     """Return the words of a device code; a code that is new to this version reads as a fault with general advice."""
     return CODE.get(code) or Word(N_("The device reported a fault."), "alert", "bad", _AGAIN_OR_OTHER)
+
+
+_AT_DOOR = {  # where a lock needs other advice than an encoder
+    "BAD_REQUEST": N_("Tell engineering; let the guest in with a staff key."),
+    "UNSUPPORTED": N_("Tell engineering; let the guest in with a staff key."),
+    "UNAUTHENTICATED": N_("Tell engineering: the lock must be set up again."),
+    "BUSY": N_("The box tries again by itself."),
+    "TIMEOUT": N_("The box tries again by itself."),
+    "LINK_DOWN": N_("The box keeps trying. If this lasts, have the lock's battery looked at."),
+    "SENSOR_FAULT": N_("Tell engineering."),
+}
+
+
+def at_door(code: str) -> Word:
+    """Return the words of a device code that a lock gave, with advice for a door."""
+    word = coded(code)
+    return Word(word.text, word.icon, word.tone, _AT_DOOR.get(code, word.advice))

@@ -223,7 +223,7 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """The newest card job. `state`: waiting, started, done, failed, unknown, expired, no_answer; `code` a device code."""
+    """The newest card job. `state`: waiting, started, done, failed, unknown, expired, withdrawn; `code` a device code."""
 
     job_id: str
     state: str
@@ -279,7 +279,7 @@ class DoorLine:
     type: str
     data: tuple[tuple[str, object], ...]
     at: datetime
-    key: str = ""  # whose key, in words of the desk ("copy 2")
+    copy_no: int | None = None  # of the key that was used, where it is one of this stay
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,9 @@ def order(state: str = "in_house", job: views.JobView | None = None) -> views.Or
     )
     doors = views.Doors(
         lines=(
-            views.DoorLine(211, "lock_operation", (("op", "unlock"), ("source", "rfid")), at(21, 22, 33), "1"),
-            views.DoorLine(211, "access_denied", (("reason", "superseded"),), at(21, 22, 32), "2"),
-            views.DoorLine(211, "door_state", (("state", 1),), at(21, 22, 31, )),
+            views.DoorLine(211, "lock_operation", (("op", "unlock"), ("source", "rfid")), at(21, 22, 33), 0),
+            views.DoorLine(211, "access_denied", (("reason", "superseded"),), at(21, 22, 32), 1),
+            views.DoorLine(211, "door_state", (("state", 1),), at(21, 22, 31)),
             views.DoorLine(211, "lock_operation", (("op", "unlock"), ("source", "mechanical_key")), at(20, 9, 2)),
         ),
         devices=(views.LockView("lock-211", "online", ("low_battery",), 21, at(21, 22, 40)),),
