@@ -3,6 +3,7 @@
 BusError
  - LinkDown   the line is not there, or nobody answered in time: the outcome is unknown
  - SaidNo     the other side understood and refused on the protocol's own level (`code`)
+ - Nonsense   the answer has not the form that the request asked for
 """
 
 
@@ -20,3 +21,7 @@ class SaidNo(BusError):
     def __init__(self, code: int, what: str) -> None:
         super().__init__(what)
         self.code = code
+
+
+class Nonsense(BusError):
+    """An answer came, and it is not one to our request."""

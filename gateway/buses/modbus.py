@@ -20,12 +20,14 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException
 from pymodbus.pdu import ModbusPDU
 
-from gateway.buses.failures import LinkDown, SaidNo
+from gateway.buses.failures import LinkDown, Nonsense, SaidNo
 
 CONNECT_S = 3.0
 RECONNECT_CAP_S = 5.0
 DEAD_CAP_S = 15.0  # between two probes of a dead unit
 SILENT = 5  # that many time-outs in a row, whoever was asked: the connection itself is opened anew
+
+NOBODY_THERE = frozenset({10, 11})  # a converter says that the unit behind it is away
 
 # What the library says about a bad frame is counted and reported by us, per unit.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -67,7 +69,7 @@ class _Unit:
 
 
 class ModbusLine:
-    """One line. Every call raises LinkDown when nobody answered (outcome unknown) and SaidNo for a Modbus exception."""
+    """One line. Every call raises LinkDown when nobody answered (outcome unknown), SaidNo for a Modbus exception, Nonsense."""
 
     def __init__(self, name: str, settings: LineSettings) -> None:
         self.name = name
@@ -94,7 +96,7 @@ class ModbusLine:
         """Read `count` discrete inputs (FC02) from zero-based `first`."""
         answer = await self._ask(unit, urgent, lambda c: c.read_discrete_inputs(first, count=count, device_id=unit))
         if len(answer.bits) < count:
-            raise LinkDown(f"unit {unit} sent {len(answer.bits)} of {count} inputs")
+            raise Nonsense(f"unit {unit} sent {len(answer.bits)} of {count} inputs")
         return tuple(answer.bits[:count])
 
     async def write_holding(self, unit: int, first: int, values: Sequence[int], *, urgent: bool = False) -> None:
@@ -129,7 +131,11 @@ class ModbusLine:
             except (TimeoutError, ModbusException) as silence:
                 self._missed(state)
                 raise LinkDown(f"unit {unit} on line {self.name} did not answer in {self._settings.limit_s:g} s") from silence
-        state.misses, state.asleep_until, self._silent = 0, 0.0, 0
+        self._silent = 0
+        if answer.isError() and answer.exception_code in NOBODY_THERE:
+            self._missed(state)
+            raise LinkDown(f"unit {unit} on line {self.name} does not answer its converter")
+        state.misses, state.asleep_until = 0, 0.0
         if answer.isError():
             raise SaidNo(answer.exception_code, f"unit {unit} answered with Modbus exception {answer.exception_code}")
         return answer
@@ -191,9 +197,9 @@ class ModbusLine:
 
 
 def _registers(answer: ModbusPDU, count: int) -> tuple[int, ...]:
-    """The registers of an answer; LinkDown when there are not as many as asked."""
+    """The registers of an answer; Nonsense when there are not as many as asked."""
     if len(answer.registers) != count:
-        raise LinkDown(f"{len(answer.registers)} of {count} registers came back")
+        raise Nonsense(f"{len(answer.registers)} of {count} registers came back")
     return tuple(answer.registers)
 
 

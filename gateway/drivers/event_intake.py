@@ -20,10 +20,11 @@ SEEN = "events.seen"
 class EventIntake:
     """The events of one device. `acknowledge(log_id, upto)` is called whenever more of them may be forgotten, repeats included."""
 
-    def __init__(self, emit: Emit, memory: Memory, acknowledge: Callable[[int, int], None]) -> None:
+    def __init__(self, emit: Emit, memory: Memory, acknowledge: Callable[[int, int], None], *, lossless: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._emit = emit
         self._memory = memory
+        self._lossless = lossless  # the log is read, not sent: what is missing is gone
         self._acknowledge = acknowledge
         self._log_id: int | None = None
         self._base: int | None = None  # this and all before it are committed
@@ -77,7 +78,7 @@ class EventIntake:
         if seq in self._committed:
             self._repeated(event)
             return self._done()
-        if seq > following:
+        if seq > following and not self._lossless:
             return self._hold(event)
         done = self._emit_one(event)
         self._release(contiguous=True)
@@ -103,8 +104,8 @@ class EventIntake:
     def _emit_one(self, event: Event) -> "asyncio.Future[None]":
         done = self._emit(event)
         self._open[event.seq] = done
-        if event.type == "log_overflow":
-            self._beyond[event.seq] = (0.0, REPEATS)  # the device itself says that the hole is real
+        if self._lossless or event.type == "log_overflow":
+            self._beyond[event.seq] = (0.0, REPEATS)  # the hole is real
         if self._next is not None and event.seq >= self._next:
             self._next = event.seq + 1
         done.add_done_callback(partial(self._ended, event.log_id, event.seq))

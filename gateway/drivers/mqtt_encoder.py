@@ -1,6 +1,7 @@
 """A key-card encoder over MQTT.
 
-Source: device sheet, MQTT binding (docs/devices). In gateway.yaml: `{name: encoder-2, kind: mqtt_encoder}`.
+Source: device sheet, MQTT binding (docs/devices).
+In gateway.yaml: `{name: encoder-2, kind: mqtt_encoder}`.
 """
 
 from collections.abc import Callable

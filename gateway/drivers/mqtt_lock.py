@@ -1,6 +1,7 @@
 """A door lock over MQTT.
 
-Source: device sheet, MQTT binding (docs/devices). In gateway.yaml: `{name: lock-201, kind: mqtt_lock}`.
+Source: device sheet, MQTT binding (docs/devices).
+In gateway.yaml: `{name: lock-201, kind: mqtt_lock}`.
 """
 
 from collections.abc import Callable

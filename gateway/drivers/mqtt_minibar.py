@@ -1,6 +1,7 @@
 """A minibar over MQTT.
 
-Source: device sheet, MQTT binding (docs/devices). In gateway.yaml: `{name: bar-201, kind: mqtt_minibar}`.
+Source: device sheet, MQTT binding (docs/devices).
+In gateway.yaml: `{name: bar-201, kind: mqtt_minibar}`.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """A room controller over MQTT.
 
-Source: device sheet, MQTT binding (docs/devices). In gateway.yaml: `{name: room-207, kind: mqtt_room}`.
+Source: device sheet, MQTT binding (docs/devices).
+In gateway.yaml: `{name: room-207, kind: mqtt_room}`.
 """
 
 from collections.abc import Callable

@@ -39,6 +39,7 @@ from gateway.drivers.event_intake import EventIntake
 from gateway.drivers.mqtt_bodies import HealthBody, ReplyBody
 from gateway.drivers.mqtt_envelope import BadFrame, Boot
 from gateway.drivers.ops import CLASS_OPS, MOMENTARY, READS_BACK, limits
+from gateway.drivers.reports import seen
 
 HELD = 64  # messages that arrived before the birth message that their tags need
 AWAY_S = 10.0  # a broker that is away for longer takes its devices with it
@@ -256,9 +257,17 @@ class MqttDevice:
         for said in mqtt_bodies.events(body, self._name):
             if said.log_id != self._boot.log_id:
                 raise BadFrame("wrong_log")
-            data = event_data.from_json(said.type, said.data)
-            events.append(Event(self._name, said.log_id, said.seq, said.ts, said.tq, said.type, data))
+            kind, data = self._in_words(said)
+            events.append(Event(self._name, said.log_id, said.seq, said.ts, said.tq, kind, data))
         return self._intake.take(events)
+
+    def _in_words(self, said: mqtt_bodies.EventBody) -> tuple[str, dict[str, object]]:
+        """Type and data; an event of our own device that makes no sense is counted, and kept so that its log flows on."""
+        try:
+            return said.type, event_data.from_json(said.type, said.data)
+        except BadFrame as bad:
+            self._drops.drop("mqtt", self._name, str(bad))
+            return event_data.unreadable(said.type, said.data)
 
     def _take_reply(self, said: ReplyBody) -> None:
         """Wake whoever waits for this cmd_id; a reply that nobody waits for is an ordinary repeat."""
@@ -314,14 +323,8 @@ class MqttDevice:
         if self._emit is None:
             return None
         taken = self._emit(report)
-        taken.add_done_callback(_look)
+        taken.add_done_callback(seen)
         return taken
-
-
-def _look(taken: "asyncio.Future[None]") -> None:
-    """A state that could not be stored comes again with the next heartbeat."""
-    if not taken.cancelled():
-        taken.exception()
 
 
 def _chain(taken: "asyncio.Future[None] | None", waiting: "asyncio.Future[None]") -> None:

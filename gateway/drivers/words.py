@@ -43,7 +43,6 @@ PROFILE = {0: "occupied", 1: "unoccupied", 2: "unsold"}
 CONTACT = {0: "entry", 1: "window"}
 RESTOCK = {0: "end", 1: "begin"}
 ENCODER_STATE = {0: "idle", 1: "waiting_card", 2: "writing", 3: "verifying", 4: "reading", 5: "fault"}
-TIME_QUALITY = {0: "set", 1: "drifting", 2: "invalid"}
 HEALTH_FLAGS = (
     "low_battery",
     "critical_battery",
