@@ -273,9 +273,9 @@ def feed_reply(head: int, rows: Iterable[bytes], jobs: Iterable[Job], waited_ms:
     return b"".join((b'{"head":%d,"waited_ms":%d,"jobs":%b,"rows":[' % (head, waited_ms, told), b",".join(rows), b"]}"))
 
 
-def snapshot_reply(as_of: int, rows: Iterable[bytes]) -> bytes:
+def snapshot_reply(as_of: int, seen: int, rows: Iterable[bytes]) -> bytes:
     """Return the text of a SnapshotReply from rows that `feed_row` made."""
-    return b"".join((b'{"as_of":%d,"rows":[' % as_of, b",".join(rows), b"]}"))
+    return b"".join((b'{"as_of":%d,"seen":%d,"rows":[' % (as_of, seen), b",".join(rows), b"]}"))
 
 
 def encode(message: Any) -> bytes:

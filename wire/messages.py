@@ -114,10 +114,11 @@ class FeedReply:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotReply:
-    """Every live entity at feed position `as_of`."""
+    """Every live entity at feed position `as_of`; `seen` = the highest desk fact of this box that central had applied by then."""
 
     as_of: int
     rows: tuple[FeedRow, ...]
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,68 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from wire.entities import Guest, StayBody, StayStatus
-from wire.facts import Fact, ItemConsumed, PaymentTaken, StayCheckedIn, StayCheckedOut, StayDatesChanged, StayMoved, WalkInTaken
+from wire.entities import Body, Guest, KeyBody, KeyKind, KeyStatus, RoomBody, StayBody, StayStatus
+from wire.facts import (
+    CareSet,
+    Fact,
+    HoldReturned,
+    ItemConsumed,
+    KeyIssued,
+    KeyLost,
+    PaymentTaken,
+    StayCheckedIn,
+    StayCheckedOut,
+    StayDatesChanged,
+    StayMoved,
+    WalkInTaken,
+)
 
 Doors = Mapping[str, tuple[int, ...]]  # room -> its doors, as the box's mirror has them
+Subject = tuple[str, str]  # kind and id of an entity
 STAY_FACTS = (StayCheckedIn, StayCheckedOut, StayMoved, StayDatesChanged, WalkInTaken, PaymentTaken, ItemConsumed)
 
 
-def stay_of(fact: Fact) -> str | None:
-    """Return the stay that `fact` changes here and now, or None."""
-    return fact.stay_id if isinstance(fact, STAY_FACTS) else None
+def subjects(fact: Fact) -> tuple[Subject, ...]:
+    """Return the entities that look different on the box from the moment `fact` is made; none for most kinds."""
+    found: list[Subject] = []
+    if isinstance(fact, STAY_FACTS) and fact.stay_id is not None:
+        found.append(("stay", fact.stay_id))
+    if isinstance(fact, StayDatesChanged | WalkInTaken):
+        found += [("hold", hold_id) for hold_id in fact.holds]
+    elif isinstance(fact, HoldReturned):
+        found.append(("hold", fact.hold_id))
+    elif isinstance(fact, KeyIssued | KeyLost):
+        found.append(("key", fact.key_id))
+    elif isinstance(fact, CareSet):
+        found.append(("room", fact.room))
+    return tuple(found)
+
+
+def on_top(kind: str, put: Body | None, own: Iterable[Fact], doors: Doors | None = None) -> Body | None:
+    """Return an entity of any kind as the box must treat it: `put` with the box's `own` facts above `put.seen` on top.
+
+    Stays by `overlay`; a key that was issued here exists, a lost one is lost, a room is as clean as it was said to be here, a hold
+    that was spent or returned is gone.
+    """
+    if kind == "stay":
+        return overlay(put if isinstance(put, StayBody) else None, own, doors)
+    body = put
+    for fact in own:
+        if kind == "hold":
+            return None
+        if isinstance(fact, KeyIssued):
+            body = _issued(body, fact)
+        elif isinstance(fact, KeyLost) and isinstance(body, KeyBody):
+            body = replace(body, status=KeyStatus.LOST)
+        elif isinstance(fact, CareSet) and isinstance(body, RoomBody):
+            body = replace(body, care=fact.care)
+    return body
+
+
+def _issued(body: Body | None, fact: KeyIssued) -> KeyBody:
+    if isinstance(body, KeyBody):
+        return replace(body, until=fact.until, copy_no=fact.copy_no)
+    return KeyBody(KeyKind(fact.kind), fact.until, KeyStatus.WANTED, fact.stay_id, fact.staff_id, fact.copy_no)
 
 
 def overlay(put: StayBody | None, own: Iterable[Fact], doors: Doors | None = None) -> StayBody | None:

@@ -236,6 +236,7 @@ class State:
     up: Line = Line()  # hello and facts
     down: Line = Line()  # feed and snapshot
     gone: bool = False  # the next thing on the down line is a snapshot
+    shaken: bool = False  # the line was lost since the last greeting: a poll from before may hang for good
     halvings: int = 0
     tickets: int = 0  # the last one given out
     pushes: int = 1  # batches in flight at once over all lanes; a lane never has more than one
@@ -307,8 +308,8 @@ def _greeted(state: State, reply: HelloReply) -> Step:
     phase = Phase.SNAPSHOT if reply.snapshot else Phase.STREAM
     tries = state.up.tries if state.backlog else 0  # a line that greets but loses every push is no better than before
     state = replace(state, epoch=reply.epoch, head=reply.head, phase=phase, up=Line(tries=tries), why="")
-    if reply.snapshot:  # a poll that is still out must not end the wait for it
-        state = replace(state, gone=True, down=Line())
+    if reply.snapshot or state.shaken:  # a poll that is still out is not waited for
+        state = replace(state, gone=state.gone or reply.snapshot, shaken=False, down=Line())
     return state, tuple(caused)
 
 
@@ -349,7 +350,7 @@ def _failed(state: State, event: Failed, now: float) -> State:
     if event.fault == "refused":
         return _refused(state, event, now)
     line = _rested(state.up, event, now)
-    return replace(state, phase=Phase.GREET, up=line, why=event.why)
+    return replace(state, phase=Phase.GREET, up=line, shaken=state.shaken or event.fault == "lost", why=event.why)
 
 
 def _failed_down(state: State, event: Failed, now: float) -> State:

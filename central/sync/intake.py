@@ -21,7 +21,7 @@ from wire.codec import Broken, Known, Parked, Push, canonical
 from wire.facts import Fact, JobDone, JobStarted, Lane
 from wire.intake import Plan, Repeat, Verdict, plan
 from wire.messages import FactRow, FactsReply
-from wire.overlay import stay_of
+from wire.overlay import Subject, subjects
 
 Handler = Callable[[Turn, FactRow, Fact], None]
 BulkHandler = Callable[[Turn, Sequence[tuple[FactRow, Fact]]], None]
@@ -171,23 +171,24 @@ def _row(turn: Turn, box_id: str, lane: Lane, verdict: Known | Parked | Broken, 
 
 
 def _echo(turn: Turn, judged: Plan) -> None:
-    """Let `seen` of every stay that the push spoke of reach the push: then the box lets go of its own version."""
+    """Let `seen` of every entity that the push changed reach the push: then the box lets go of its own version."""
     feed.mark_seen(turn, judged.ack)
-    reached: dict[str, int] = {}
+    reached: dict[str, dict[str, int]] = {}
     for verdict in judged.take:
-        if (stay := _stay(verdict)) is not None:
-            reached[stay] = verdict.seq
-    if reached:
-        feed.catch_up(turn, "stay", reached)
+        for kind, entity_id in _subjects(verdict):
+            reached.setdefault(kind, {})[entity_id] = verdict.seq
+    for kind in sorted(reached):
+        feed.catch_up(turn, kind, reached[kind])
 
 
-def _stay(verdict: Verdict) -> str | None:
+def _subjects(verdict: Verdict) -> tuple[Subject, ...]:
     if isinstance(verdict, Repeat):
-        return _stay(verdict.known)
-    if isinstance(verdict, Known) and (stay := stay_of(verdict.fact)) is not None:
-        return stay
+        return _subjects(verdict.known)
+    if isinstance(verdict, Known):
+        return subjects(verdict.fact)
     entity = verdict.entity if isinstance(verdict, Broken) else verdict.row.entity
-    return entity.removeprefix("stay/") if entity.startswith("stay/") else None
+    kind, _, entity_id = entity.partition("/")
+    return ((kind, entity_id),) if entity_id else ()
 
 
 def _job_started(turn: Turn, row: FactRow, fact: Fact) -> None:

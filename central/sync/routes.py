@@ -174,7 +174,7 @@ class _Line:
         head, rows = await self._services.store.read(
             lambda conn: (feed.head(conn, box.property_id), feed.snapshot(conn, vault, box.property_id))
         )
-        return _json(codec.snapshot_reply(head.seq, map(_row, rows)))
+        return _json(codec.snapshot_reply(head.seq, head.seen, map(_row, rows)))
 
     async def digest(self, token: str) -> Response:
         box = await self._box(token)
