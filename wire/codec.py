@@ -122,6 +122,17 @@ def decode_fact(kind: str, body: Mapping[str, Any]) -> Fact:
         raise Unreadable(_why(kind, error)) from None
 
 
+def decode_fact_text(kind: str, raw: bytes | str) -> Fact:
+    """Read the canonical text of a fact's body; raise UnknownKind or Unreadable."""
+    adapter = _FACTS.get(kind)
+    if adapter is None:
+        raise UnknownKind(f"no fact of kind {kind!r} is known here")
+    try:
+        return adapter.validate_json(raw)
+    except ValidationError as error:
+        raise Unreadable(_why(kind, error)) from None
+
+
 @dataclass(frozen=True, slots=True)
 class FactHead:
     """What travels beside the body of a fact; the seq is put in when the row is spliced."""

@@ -1,1 +1,1 @@
-"""The box's end of the line to central: journal, link, snapshot."""
+"""The box's end of the line: what it must tell central, what central told it, and the loop that carries both."""
