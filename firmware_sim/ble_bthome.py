@@ -6,14 +6,13 @@ and a tag of 4 bytes.
 """
 
 import struct
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from firmware_sim.bluez.peripheral import Advertisement, AttError, GattService, Link, Radio, assigned
-from firmware_sim.faults import Faults
-from firmware_sim.vitals import Battery
+from firmware_sim.sensor import SensorPair
 
 SERVICE_DATA: Final = assigned(0xFCD2)
 PLAIN, SEALED = 0x44, 0x45  # version 2, trigger based
@@ -40,25 +39,6 @@ def sealed(measured: bytes, key: bytes, address: str, counter: int, info: int = 
     return bytes((info,)) + out[:-4] + count + out[-4:]
 
 
-class Pair(Protocol):
-    """What is asked of the sensor's core."""
-
-    encrypted: bool
-    boot_counter: int
-    battery: Battery
-    faults: Faults
-
-    @property
-    def k_dev(self) -> bytes: ...
-
-    @property
-    def reachable(self) -> bool: ...
-
-    def state(self) -> dict[str, Any]: ...
-
-    def on_change(self, callback: Callable[[], None]) -> None: ...
-
-
 class BthomeSensor:
     """A sensor pair on the air. A change is sent at once, a few times over; then the same packet at the regular interval."""
 
@@ -66,7 +46,7 @@ class BthomeSensor:
     mtu = 23
     gatt: Sequence[GattService] = ()  # it only broadcasts
 
-    def __init__(self, device: Pair, address: str, *, interval_s: float = 1.0) -> None:
+    def __init__(self, device: SensorPair, address: str, *, interval_s: float = 1.0) -> None:
         self.device = device
         self.address = address
         self.interval_s = interval_s

@@ -9,6 +9,8 @@ from firmware_sim.bluez.air import Air, start_air
 from firmware_sim.bluez.faults import Faults, Timings
 from firmware_sim.bluez.peripheral import Peripheral
 from firmware_sim.device import Device
+from firmware_sim.lock import Lock
+from firmware_sim.sensor import SensorPair
 
 
 class BleSide:
@@ -17,7 +19,10 @@ class BleSide:
     def __init__(
         self, devices: Sequence[Device], address_of: Mapping[str, str], socket: Path, *, timings: Timings | None = None, seed: int = 0
     ) -> None:
-        """`address_of` names each device's Bluetooth address by the device's name. Raises KeyError when one is missing."""
+        """`address_of` gives each device's Bluetooth address by the device's name.
+
+        Raises KeyError when one is missing, ValueError for a device of a class that Bluetooth does not carry.
+        """
         self.socket = socket
         self.peripherals = {device.name: peripheral(device, address_of[device.name]) for device in devices}
         self._timings = timings
@@ -56,7 +61,9 @@ class BleSide:
 
 
 def peripheral(device: Device, address: str) -> Peripheral:
-    """What `device` is on the air."""
-    if device.device_class == "lock":
+    """What `device` is on the air. Raises ValueError for a class that has no Bluetooth binding."""
+    if isinstance(device, SensorPair):
+        return BthomeSensor(device, address)
+    if isinstance(device, Lock):
         return BleLock(device, address)
-    return BthomeSensor(device, address)
+    raise ValueError(f"{device.name}: there is no {device.device_class} with Bluetooth; choose mqtt or modbus as its binding")
