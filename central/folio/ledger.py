@@ -93,7 +93,7 @@ def post_once(turn: Turn, reservation_id: str, source: str, lines: Sequence[Line
     home = turn.conn.execute(_FOLIO, {"p": turn.property_id, "r": reservation_id}).one_or_none()
     if home is None:
         raise NotFound("folio", reservation_id)
-    taxes = dict(turn.conn.execute(_TAXES, {"p": turn.property_id}).tuples().all()) if any(line.tax_code for line in fresh) else {}
+    taxes = dict(turn.conn.execute(_TAXES, {"p": turn.property_id}).all()) if any(line.tax_code for line in fresh) else {}
     common = {
         "property_id": turn.property_id, "folio_id": home.folio_id, "business_date": home.business_date, "posted_at": turn.now,
         "actor": turn.actor, "source": source,

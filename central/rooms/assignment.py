@@ -88,7 +88,11 @@ def free_rooms(conn: Connection, property_id: str, first: date, end: date, room_
 
 def choose_room(turn: Turn, room_type_code: str, first: date, end: date) -> str | None:
     """Return a room of the type that is free for the whole stay, None only when there is none. The same books give the same room."""
-    free = free_rooms(turn.conn, turn.property_id, first, end, room_type_code)
+    return best(free_rooms(turn.conn, turn.property_id, first, end, room_type_code), first, end)
+
+
+def best(free: Iterable[AnyRow], first: date, end: date) -> str | None:
+    """Return which of the free rooms (rows of `free_rooms`) a stay gets."""
     return choose((Candidate(row.room, row.sort, row.before, row.after) for row in free), first, end)
 
 

@@ -56,7 +56,7 @@ def set_care(turn: Turn, number: str, care: Care) -> None:
 
 
 def _set(turn: Turn, number: str, front: Front, care: Care) -> None:
-    turn.conn.execute(_SET, {"p": turn.property_id, "key": number, "front": front, "care": care})
+    turn.conn.execute(_SET, {"p": turn.property_id, "key": number, "front": str(front), "care": str(care)})
     announce(turn.conn, turn.property_id, "room", number)
 
 

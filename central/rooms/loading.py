@@ -70,9 +70,7 @@ def _load_rooms(turn: Turn, told: PropertyFile) -> None:
     before = {row.room: row.room_type for row in turn.conn.execute(_TYPE_OF, {"p": turn.property_id}).all()}
     after = {one.number: one.type for one in told.rooms}
     if gone := sorted(number for number, kind in before.items() if after.get(number) != kind):
-        raise Conflict(
-            "room_in_use", f"Rooms {', '.join(gone)} are gone or changed in the file.", "Take them out of order instead."
-        )
+        raise Conflict("room_in_use", f"Rooms {', '.join(gone)} are gone or changed in the file.", "Take them out of order instead.")
     for at, one in enumerate(told.rooms):
         _upsert(turn, room, {"room": one.number}, {"room_type": one.type, "floor": one.floor, "sort": at})
     turn.conn.execute(delete(room_door).where(room_door.c.property_id == turn.property_id))

@@ -199,7 +199,8 @@ reservation = Table(  # 预订: one unit for half-open nights; due-in and due-ou
     Column("order_id", Text, nullable=False),
     Column("number", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("room_type", Text, nullable=False),
+    Column("room_type", Text, nullable=False),  # sold and priced
+    Column("stock_type", Text, nullable=False),  # whose counter it uses: that of the room given
     Column("room", Text),
     Column("arrival", Date, nullable=False),
     Column("departure", Date, nullable=False),

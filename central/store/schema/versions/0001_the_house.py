@@ -245,6 +245,7 @@ def _reservation() -> None:
         _must("number", sa.Text()),
         _must("status", sa.Text()),
         _must("room_type", sa.Text()),
+        _must("stock_type", sa.Text()),
         sa.Column("room", sa.Text(), nullable=True),
         _must("arrival", sa.Date()),
         _must("departure", sa.Date()),
