@@ -1,6 +1,6 @@
 """`./dev screenshots`: pictures of every page of the demo, two sizes, two languages, found by walking the links as a person would.
 
-Uses the demo that runs in LATCHKEY_HOME, or the one that `--demo FILE` describes, or brings one up in an empty folder for as long as it takes.
+Uses the demo that runs in LATCHKEY_HOME, or the one that `--demo FILE` describes, or brings one up in an empty folder meanwhile.
 """
 
 import argparse

@@ -35,4 +35,6 @@ def test_every_sheet_is_listed_in_the_table_of_sheets() -> None:
 
 
 def test_a_dead_link_is_found() -> None:
-    assert dead_links("docs/devices/README.md", "see [a](nowhere.md#part), [b](../architecture.md), [c](https://example.invalid/x)") == ["nowhere.md"]
+    assert dead_links("docs/devices/README.md", "see [a](nowhere.md#part), [b](../architecture.md), [c](https://example.invalid/x)") == [
+        "nowhere.md"
+    ]

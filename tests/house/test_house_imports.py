@@ -20,6 +20,7 @@ OFFENCES = {
     "central/offence.py": "",
     "central/store/offence.py": "import central.pages",
     "gateway/offence.py": "import httpx",
+    "gateway/store_offence.py": "",
     "gateway/rules/offence.py": "import gateway.sync",
     "gateway/drivers/offence.py": "import gateway.rules\nimport paho.mqtt.client",
 }
