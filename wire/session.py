@@ -132,6 +132,7 @@ class SendFacts:
     """Send the rows of `lane` after `after`, rising by one: at most `rows` of them and `size` bytes, but always at least one."""
 
     ticket: int
+    epoch: int
     lane: Lane
     after: int
     rows: int
@@ -396,7 +397,7 @@ def _due_up(state: State, now: float) -> Step:
         stream, ticket = state.lanes[lane], state.tickets + 1
         rows, size = _batch(state, stream)
         state = replace(_with(state, lane, replace(stream, ticket=ticket)), tickets=ticket)
-        actions.append(SendFacts(ticket, lane, stream.acked, rows, size))
+        actions.append(SendFacts(ticket, state.epoch, lane, stream.acked, rows, size))
     return state, tuple(actions)
 
 

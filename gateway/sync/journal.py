@@ -20,7 +20,7 @@ from wire.entities import Body, RoomBody
 from wire.facts import LANES, URGENT, Fact, Lane, lane_of
 from wire.ids import new_id
 from wire.jobs import Job
-from wire.messages import DigestReply, FeedReply, FeedRow, SnapshotReply
+from wire.messages import DigestReply, FeedReply, FeedRow
 from wire.overlay import Doors, Subject, on_top, subjects
 
 STEPS = Migrations("journal")
@@ -221,21 +221,6 @@ def lose(tx: Tx, kind: str, entity_id: str) -> None:
     else:
         tx.db.execute("DELETE FROM mirror WHERE kind = ? AND id = ?", (kind, entity_id))
     tx.touch(f"{kind}/{entity_id}")
-
-
-def apply_snapshot(tx: Tx, reply: SnapshotReply) -> int:
-    """Replace the mirror by `reply`, deletions included, in this one transaction; return the new cursor.
-
-    Own changes that central had not seen at the snapshot stay on top. May be repeated.
-    """
-    tx.db.execute("DELETE FROM own WHERE seq <= ?", (reply.seen,))
-    held = {(row[0], row[1]) for row in tx.db.execute("SELECT kind, id FROM mirror")}
-    for row in reply.rows:
-        take_row(tx, row)
-    for kind, entity_id in sorted(held - {(row.kind, row.id) for row in reply.rows}):
-        lose(tx, kind, entity_id)
-    tx.db.execute("UPDATE line SET cursor = ?", (reply.as_of,))
-    return reply.as_of
 
 
 def body(db: sqlite3.Connection, kind: str, entity_id: str) -> Body | None:
