@@ -55,7 +55,11 @@ class MiniBus:
         if self.path.exists() and stat.S_ISSOCK(self.path.stat().st_mode):
             self.path.unlink()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(self.path))
+        try:
+            listener.bind(str(self.path))
+        except OSError as error:
+            listener.close()
+            raise OSError(f"{self.path}: {error.strerror}. Choose another place for the Bluetooth socket.") from error
         self.path.chmod(0o600)
         listener.listen(512)
         listener.setblocking(False)
@@ -109,7 +113,9 @@ class MiniBus:
 
     def _received(self, connection: Connection, message: Message) -> None:
         message.sender = connection.unique
-        if message.destination == BUS or message.destination is None:
+        if not connection.unique and message.member != "Hello":
+            connection.close()
+        elif message.destination == BUS or message.destination is None:
             if message.message_type is MessageType.METHOD_CALL:
                 driver.answer(self, connection, self._call(message, BUS))
         elif message.message_type is MessageType.METHOD_CALL and message.destination in self._services:

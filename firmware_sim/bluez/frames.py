@@ -7,7 +7,7 @@ its private modules). Its `Message` cannot write the SENDER field that a bus mus
 import io
 import struct
 
-from dbus_fast import Message, Variant
+from dbus_fast import Message, MessageType, Variant
 from dbus_fast._private.marshaller import Marshaller
 from dbus_fast._private.unmarshaller import Unmarshaller
 
@@ -63,4 +63,14 @@ def decoded(frame: bytes) -> Message:
         raise BadFrame(str(error)) from error
     if message is None:
         raise BadFrame("a message shorter than its header says")
+    if not message.serial or any(getattr(message, name) is None for name in _REQUIRED[message.message_type]):
+        raise BadFrame("a message without its required fields")
     return message
+
+
+_REQUIRED = {
+    MessageType.METHOD_CALL: ("path", "member"),
+    MessageType.SIGNAL: ("path", "member", "interface"),
+    MessageType.ERROR: ("error_name",),
+    MessageType.METHOD_RETURN: (),
+}

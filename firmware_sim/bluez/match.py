@@ -56,6 +56,8 @@ def parsed(text: str) -> Rule:
             raise ValueError(f"match rule cannot be read from {text[position:]!r} on")
         found[part[1]] = part[2].replace("'", "")
         position = part.end()
+    if found.get("type", "signal") not in _TYPE.values():
+        raise ValueError(f"match rule cannot be read: there is no type {found['type']}")
     return Rule(**found)
 
 

@@ -36,6 +36,7 @@ class Echo:
         GattService(SERVICE, (Characteristic(ASK, ("read", "write", "write-without-response")), Characteristic(ANSWER, ("notify",)))),
         GattService(assigned(0x180F), (Characteristic(BATTERY, ("read", "notify")),)),
     )
+    uuids: tuple[str, ...] = ()
     on_air: bool = True
     link: Link | None = None
     radio: Radio | None = None
@@ -45,7 +46,7 @@ class Echo:
         self.radio = radio
 
     def advertisement(self) -> Advertisement:
-        return Advertisement(manufacturer_data=self.manufacturer_data, name=self.name)
+        return Advertisement(manufacturer_data=self.manufacturer_data, uuids=self.uuids, name=self.name)
 
     async def read(self, char: str) -> bytes:
         return bytes((87,)) if char == BATTERY else b"value"
