@@ -1,7 +1,8 @@
-"""What every part of a running central is given by the composition root: store, vault, clock."""
+"""What every part of a running central is given by the composition root: store, vault, clocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -21,7 +22,8 @@ class Services:
 
     store: Store
     vault: Vault
-    clock: Clock
+    clock: Clock  # business time
+    real_now: Callable[[], datetime] = lambda: datetime.now(UTC)  # of sessions and throttles: a stepped day signs nobody out
 
     async def change(
         self, property_id: str, actor: str, use_case: Callable[Concatenate[Turn, P], T], *args: P.args, **kwargs: P.kwargs

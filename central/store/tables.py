@@ -335,6 +335,7 @@ device = Table(
     _key(),
     _key("device"),
     Column("room", Text),
+    Column("device_class", Text),  # lock, encoder, minibar, room, bthome; none: the box has not said
     Column("health", Text, nullable=False),
     Column("flags", JSON, nullable=False),
     Column("battery_percent", BigInteger),

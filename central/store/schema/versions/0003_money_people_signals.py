@@ -85,6 +85,7 @@ def _device() -> None:
         _must("property_id", sa.Text()),
         _must("device", sa.Text()),
         sa.Column("room", sa.Text(), nullable=True),
+        sa.Column("device_class", sa.Text(), nullable=True),
         _must("health", sa.Text()),
         _must("flags", sa.JSON()),
         sa.Column("battery_percent", sa.BigInteger(), nullable=True),

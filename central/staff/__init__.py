@@ -1,0 +1,1 @@
+"""Staff: who works here, how they sign in, what they may do; and the tokens of channels."""
