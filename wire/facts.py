@@ -226,6 +226,7 @@ class DeviceHealth:
     at: AwareDatetime
     battery_percent: int | None = None
     room: str | None = None
+    device_class: str | None = None  # lock, encoder, minibar, room, sensor: so that a desk can offer the encoders
 
 
 @dataclass(frozen=True, slots=True)
