@@ -37,7 +37,10 @@ _WRONG_LENGTH: Final = 0x0D  # ATT: invalid attribute value length
 
 
 class BleLock:
-    """A lock as the radio sees it. `rest_s` and `resend_s` are shortened in tests only."""
+    """A lock as the radio sees it. `rest_s` and `resend_s` are shortened in tests only.
+
+    Of the line's knobs, drop, dup and half_open act on whole messages; reorder has no effect, because the radio keeps the order.
+    """
 
     address_type = "random"
     gatt: Sequence[GattService] = GATT

@@ -118,9 +118,10 @@ class Adapter:
     async def set_filter(self, call: Call) -> None:
         """SetDiscoveryFilter: an empty dict takes the filter away."""
         (options,) = call.message.body
-        uuids = frozenset(options["UUIDs"].value) if "UUIDs" in options else frozenset()
-        rssi = int(options["RSSI"].value) if "RSSI" in options else -128
-        self._filters[call.message.sender or ""] = Filter(uuids, rssi)
+        uuids, rssi = options.get("UUIDs", Variant("as", [])), options.get("RSSI", Variant("n", -128))
+        if (uuids.signature, rssi.signature) != ("as", "n"):
+            raise BusError("org.bluez.Error.InvalidArguments", "Invalid arguments in method call")
+        self._filters[call.message.sender or ""] = Filter(frozenset(uuid.lower() for uuid in uuids.value), rssi.value)
         call.reply()
 
     async def start_discovery(self, call: Call) -> None:

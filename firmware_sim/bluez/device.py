@@ -12,7 +12,7 @@ from firmware_sim.bluez.characteristics import Characteristics
 from firmware_sim.bluez.faults import ABORTED, FAILED, Faults, Timings
 from firmware_sim.bluez.layout import laid_out
 from firmware_sim.bluez.objects import ObjectTree
-from firmware_sim.bluez.peripheral import Advertisement, Peripheral, assigned
+from firmware_sim.bluez.peripheral import Advertisement, AttError, Peripheral, assigned
 
 DEVICE = "org.bluez.Device1"
 BATTERY = "org.bluez.Battery1"
@@ -203,7 +203,10 @@ class Device:
             await self._show_battery()
 
     async def _show_battery(self) -> None:
-        level = await self.peripheral.read(_BATTERY_LEVEL)
+        try:
+            level = await self.peripheral.read(_BATTERY_LEVEL)
+        except AttError:
+            return
         percentage = {"Percentage": Variant("y", level[0])}
         if BATTERY in self._tree.interfaces(self.path):
             self._tree.change(self.path, BATTERY, percentage)

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from bleak.backends.bluezdbus import manager
+from bleak.exc import BleakError
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from firmware_sim.bluez.air import Air, start_air
 from firmware_sim.bluez.faults import QUICK, Timings
-from tests.firmware_sim.radio import ADDRESS, ANSWER, ASK, Echo
+from tests.firmware_sim.radio import ADDRESS, ANSWER, ASK, Echo, client, found, radio
 
 ADAPTER = "/org/bluez/hci0"
 DEVICE = f"{ADAPTER}/dev_C4_00_00_00_00_01"
@@ -233,3 +236,23 @@ async def test_subscriptions_end_with_the_bus_connection_but_the_link_stays(tmp_
         assert reply.message_type is MessageType.METHOD_RETURN
         assert not any("to nobody" in line for line in seen.heard)
         assert air.bluez.tree.value(path.replace("13", "11"), GATT, "UUID") == ASK
+
+
+async def test_without_the_gap_behind_the_signal_bleak_gives_up_a_good_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The guard of the test above taken away: bleak's signal socket a little slower than its reply socket, as on a busy machine."""
+    seen = manager.BlueZManager._parse_msg
+
+    def later(self: manager.BlueZManager, message: Message) -> None:
+        asyncio.get_running_loop().call_later(0.02, seen, self, message)
+
+    monkeypatch.setattr(manager.BlueZManager, "_parse_msg", later)
+    outcomes: list[str] = []
+    for gap_s in (0.0, 0.1):
+        timings = Timings(connect_s=0.0, connect_gap_s=gap_s, resolve_s=0.1, operation_s=0.0, disconnect_s=0.05)
+        async with radio(monkeypatch, tmp_path, Echo(), timings=timings):
+            try:
+                async with client(await found()):
+                    outcomes.append("connected")
+            except BleakError as error:
+                outcomes.append(str(error))
+    assert outcomes == ["failed to discover services, device disconnected", "connected"]
