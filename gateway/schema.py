@@ -26,12 +26,13 @@ def _devices(db: Database) -> None:
             top_seq INTEGER NOT NULL DEFAULT 0, flags TEXT NOT NULL DEFAULT '[]', battery_percent INTEGER,
             attributes TEXT NOT NULL DEFAULT '{}', changed_at INTEGER, known_at INTEGER
         ) WITHOUT ROWID;
-        CREATE TABLE event_seen (
-            device TEXT NOT NULL, log_id INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (device, log_id, seq)
+        CREATE TABLE event (
+            device TEXT NOT NULL, log_id INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, tq TEXT NOT NULL,
+            type TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (device, log_id, seq)
         ) WITHOUT ROWID;
         CREATE TABLE gap (
-            device TEXT NOT NULL, log_id INTEGER NOT NULL, after_seq INTEGER NOT NULL, before_seq INTEGER NOT NULL, lost INTEGER NOT NULL,
-            PRIMARY KEY (device, log_id, before_seq)
+            device TEXT NOT NULL, log_id INTEGER NOT NULL, after_seq INTEGER NOT NULL, before_seq INTEGER NOT NULL,
+            seen_at INTEGER NOT NULL, PRIMARY KEY (device, log_id, before_seq)
         ) WITHOUT ROWID;
         CREATE TABLE memory (device TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (device, key)) WITHOUT ROWID;
         CREATE TABLE stranger (
@@ -49,27 +50,27 @@ def _rights(db: Database) -> None:
         """
         CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE credential (
-            key_id TEXT PRIMARY KEY, credential_ref INTEGER NOT NULL UNIQUE, stay_id TEXT, staff_id TEXT, copy_no INTEGER NOT NULL
+            key_id TEXT PRIMARY KEY, credential_ref INTEGER NOT NULL UNIQUE, stay_id TEXT, staff_id TEXT, lost INTEGER NOT NULL
         ) WITHOUT ROWID;
-        CREATE TABLE generation (
-            stay_id TEXT NOT NULL, door INTEGER NOT NULL, generation INTEGER NOT NULL, begun INTEGER NOT NULL DEFAULT 0,
-            closed INTEGER NOT NULL DEFAULT 0, basis TEXT NOT NULL, PRIMARY KEY (stay_id, door)
+        CREATE TABLE stay_grant (
+            stay_id TEXT NOT NULL, door INTEGER NOT NULL, generation INTEGER NOT NULL, begun INTEGER NOT NULL, closed INTEGER NOT NULL,
+            PRIMARY KEY (stay_id, door)
         ) WITHOUT ROWID;
-        CREATE TABLE door (
-            door INTEGER PRIMARY KEY, floor INTEGER NOT NULL DEFAULT 0, highest_begun INTEGER NOT NULL DEFAULT 0,
-            mode INTEGER NOT NULL DEFAULT 0
-        );
+        CREATE TABLE door_floor (door INTEGER PRIMARY KEY, floor INTEGER NOT NULL);
         CREATE TABLE door_right (
-            right_ref INTEGER PRIMARY KEY, key_id TEXT NOT NULL, stay_id TEXT, door INTEGER NOT NULL, version INTEGER NOT NULL,
-            wanted INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, code TEXT, exposure_until INTEGER,
-            changed_at INTEGER NOT NULL, alarmed INTEGER NOT NULL DEFAULT 0
+            right_ref INTEGER PRIMARY KEY, key_id TEXT NOT NULL, stay_id TEXT, door INTEGER NOT NULL, lock TEXT NOT NULL,
+            wanted INTEGER NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, changed_at INTEGER NOT NULL,
+            code TEXT, final TEXT NOT NULL, encoded INTEGER, exposed_until INTEGER, exposure_until INTEGER, alarmed INTEGER NOT NULL
         );
-        CREATE UNIQUE INDEX door_right_of ON door_right (key_id, door) WHERE wanted = 1;
         CREATE INDEX door_right_door ON door_right (door);
+        CREATE INDEX door_right_key ON door_right (key_id);
         CREATE TABLE door_block (
-            door INTEGER NOT NULL, credential_ref INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (door, credential_ref)
+            door INTEGER NOT NULL, credential_ref INTEGER NOT NULL, version INTEGER NOT NULL, generation INTEGER NOT NULL,
+            until INTEGER NOT NULL, wanted INTEGER NOT NULL, PRIMARY KEY (door, credential_ref)
         ) WITHOUT ROWID;
-        CREATE TABLE door_confirmed (door INTEGER PRIMARY KEY, state TEXT NOT NULL, matched_at INTEGER, compared_at INTEGER)
+        CREATE TABLE door_known (
+            door INTEGER PRIMARY KEY, held TEXT, said TEXT, generation INTEGER, compared_at INTEGER, agrees INTEGER NOT NULL DEFAULT 0
+        )
         """,
     )
 
@@ -80,11 +81,11 @@ def _commands(db: Database) -> None:
         db,
         """
         CREATE TABLE command (
-            cmd_id TEXT PRIMARY KEY, device TEXT NOT NULL, subject TEXT NOT NULL, op TEXT NOT NULL, issued_at INTEGER NOT NULL,
-            expires_at INTEGER, tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, code TEXT, confirmed TEXT, ended_at INTEGER
+            cmd_id TEXT PRIMARY KEY, device TEXT NOT NULL, op TEXT NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER,
+            tries INTEGER NOT NULL DEFAULT 0, code TEXT, confirmed TEXT, ended_at INTEGER
         ) WITHOUT ROWID;
         CREATE INDEX command_open ON command (device) WHERE ended_at IS NULL;
-        CREATE TABLE job (
+        CREATE TABLE job_run (
             job_id TEXT PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL, args TEXT NOT NULL, by TEXT NOT NULL,
             taken_at INTEGER NOT NULL, state TEXT NOT NULL, code TEXT, result TEXT, ended_at INTEGER
         ) WITHOUT ROWID

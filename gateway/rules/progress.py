@@ -37,6 +37,16 @@ def reached(rights: Iterable[Right], wanted: DoorState, known: DoorState, now: d
     return tuple(done)
 
 
+def lost(rights: Iterable[Right], known: DoorState | None, now: datetime) -> tuple[Right, ...]:
+    """Return the rights that were active and that the door no longer holds, or may not hold: they are on their way again."""
+    return tuple(
+        replace(right, state=RightState.PUSHING, changed_at=now)
+        for right in rights
+        if right.lock is LockKind.ONLINE and right.wanted and right.state is RightState.ACTIVE
+        if known is None or known.rights.get(right.right_ref) != right.body
+    )
+
+
 def _gone(right: Right, wanted: DoorState, known: DoorState) -> bool:
     if known.floor < wanted.floor:
         return False
