@@ -1,6 +1,8 @@
 """Unmodified bleak against the simulated BlueZ: what works when nothing is wrong."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,11 @@ from bleak import BleakScanner
 from bleak.args.bluez import BlueZScannerArgs
 from bleak.assigned_numbers import AdvertisementDataType
 from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError
-from dbus_fast import Message
+from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
 
+from firmware_sim.bluez.air import start_air
+from firmware_sim.bluez.faults import QUICK
 from tests.firmware_sim.radio import ADDRESS, ANSWER, ASK, BATTERY, SERVICE, Echo, Heard, client, found, radio
 
 
@@ -144,3 +148,44 @@ async def test_passive_scanning_is_not_offered(monkeypatch: pytest.MonkeyPatch, 
         patterns: BlueZScannerArgs = {"or_patterns": [(0, AdvertisementDataType.FLAGS, b"\x06")]}
         with pytest.raises(BleakError, match="experimental"):
             await BleakScanner(scanning_mode="passive", bluez=patterns).start()
+
+
+ANOTHER_PROGRAM = f"""
+import asyncio
+from bleak import BleakClient, BleakScanner
+
+async def main():
+    device = await BleakScanner.find_device_by_address("{ADDRESS}", timeout=5.0)
+    async with BleakClient(device) as client:
+        print((await client.read_gatt_char("2a19"))[0])
+
+asyncio.run(main())
+"""
+
+
+async def test_another_program_needs_nothing_but_the_address_of_the_bus(tmp_path: Path) -> None:
+    air = await start_air(tmp_path / "bluez.sock", [Echo()], timings=QUICK)
+    environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": air.address}
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", ANOTHER_PROGRAM, stdout=asyncio.subprocess.PIPE, env=environment)
+    out, _ = await asyncio.wait_for(program.communicate(), 30.0)
+    await air.stop()
+    assert (program.returncode, out) == (0, b"87\n")
+
+
+async def test_a_filter_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    air = await start_air(tmp_path / "bluez.sock", [], timings=QUICK)
+    caller = await MessageBus(bus_address=air.address).connect()
+    for options in ({"UUIDs": Variant("s", SERVICE)}, {"RSSI": Variant("s", "loud")}):
+        call = Message("org.bluez", "/org/bluez/hci0", "org.bluez.Adapter1", "SetDiscoveryFilter", signature="a{sv}", body=[options])
+        reply = await caller.call(call)
+        assert reply is not None
+        assert reply.error_name == "org.bluez.Error.InvalidArguments"
+    caller.disconnect()
+    await caller.wait_for_disconnect()  # type: ignore[no-untyped-call]
+    await air.stop()
+
+
+async def test_two_devices_cannot_have_one_address(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give each its own"):
+        await start_air(tmp_path / "bluez.sock", [Echo(), Echo()], timings=QUICK)
+    assert not (tmp_path / "bluez.sock").exists()
