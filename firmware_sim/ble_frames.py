@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-from firmware_sim.codes import ARG_NAMES, CLASS_BITS, CODES, HEALTH_FLAGS, MOMENTARY, OP_NAMES, TIME_QUALITY
+from firmware_sim.codes import ARG_NAMES, CLASS_BITS, CODES, HEALTH_FLAGS, OP_NAMES, TIME_QUALITY
 from firmware_sim.device import Command, Reply
 from firmware_sim.event_log import Event, numbers
 from firmware_sim.unit import Unit
@@ -165,7 +165,7 @@ def order(body: bytes) -> Order:
         args = dict(_argument(op, tag, value) for tag, value in tlvs(body[_CMD.size :]))
     except Malformed:
         return Order(cmd_id, None)
-    expires = args.pop("until", None) if op in MOMENTARY else None
+    expires = None if op == "PUT_RIGHT" else args.pop("until", None)  # elsewhere TLV 6 is when the order expires
     return Order(cmd_id, Command(cmd_id, op, args, None, expires))
 
 

@@ -129,6 +129,13 @@ def test_a_right_is_read_with_all_its_fields() -> None:
     }
 
 
+@pytest.mark.parametrize("opcode", [0x0003, 0x0120, 0x0121], ids=["IDENTIFY", "UNLOCK_PULSE", "SET_MODE"])
+def test_until_is_when_an_order_expires_unless_it_is_a_right(opcode: int) -> None:
+    command = ble_frames.order(struct.pack("<H", opcode) + CMD_ID + ble_frames.tlv(6, 1795269610, 4)).command
+    assert command is not None
+    assert (command.expires_at, command.args) == (1795269610, {})
+
+
 def test_a_reply_reads_back_the_memory_in_five_numbers() -> None:
     read_back = {"rights_count": 1, "rights_digest": 0x77BDBD5A, "guard_digest": 0xB6E6383D, "floor": 389130496, "generation": 389130241}
     body = ble_frames.reply(Reply(CMD_ID, "done", "OK", read_back, 0))
