@@ -5,11 +5,8 @@ never holds the line for the others: its requests fail at once until the next pr
 """
 
 import asyncio
-import heapq
-import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +18,7 @@ from pymodbus.exceptions import ConnectionException
 from pymodbus.pdu import ModbusPDU
 
 from gateway.buses.failures import LinkDown, Nonsense, SaidNo
+from gateway.buses.turns import Turns
 
 CONNECT_S = 3.0
 RECONNECT_CAP_S = 5.0
@@ -76,7 +74,7 @@ class ModbusLine:
         self._settings = settings
         self._client: Client | None = None
         self._units: dict[int, _Unit] = {}
-        self._turns = _Turns()
+        self._turns = Turns()
         self._silent = 0
         self._connect_tries = 0
         self._connect_after = 0.0
@@ -201,38 +199,3 @@ def _registers(answer: ModbusPDU, count: int) -> tuple[int, ...]:
     if len(answer.registers) != count:
         raise Nonsense(f"{len(answer.registers)} of {count} registers came back")
     return tuple(answer.registers)
-
-
-class _Turns:
-    """A lock that serves urgent callers first, each kind in the order of the calls."""
-
-    def __init__(self) -> None:
-        self._busy = False
-        self._order = itertools.count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-
-    @asynccontextmanager
-    async def mine(self, *, urgent: bool) -> AsyncIterator[None]:
-        """Hold the line for one transaction."""
-        if self._busy:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (0 if urgent else 1, next(self._order), turn))
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._next()
-                raise
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._next()
-
-    def _next(self) -> None:
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._busy = False

@@ -1,9 +1,9 @@
 """An event's data in the box's words, whatever the binding carried: from JSON (MQTT) and from the fixed fields (Modbus, BLE). Pure.
 
 Source: device sheets, event table of each class and the line `sub` of the Modbus binding. What a binding cannot carry is None, so the
-keys of one type are the same on all three. Where the sheet leaves the fixed fields open, they are read so: on/off events carry the new
-value in `sub`; restock is 1 begin, 0 end, the attendant in `ref`; rights_changed has the right in `ref` and its version in `value`; bar_lock
-has its source in `value`; climate and temp_alarm have the temperature (0.1 °C, two's complement) in `value`.
+keys of one type are the same on all three. Where the sheet leaves the fixed fields open, they are read so:
+on/off events carry the new value in `sub`; restock is 1 begin, 0 end, the attendant in `ref`; rights_changed has the right in `ref` and
+its version in `value`; bar_lock has its source in `value`; climate and temp_alarm have the temperature (0.1 °C, two's complement) there.
 """
 
 from collections.abc import Callable, Mapping

@@ -48,6 +48,11 @@ class EventIntake:
         return not self._open and not self._held
 
     @property
+    def behind(self) -> bool:
+        """Whether events are known that cannot be acknowledged yet: the device will have to send some again."""
+        return bool(self._open or self._held or self._failed or self._committed)
+
+    @property
     def upto(self) -> int | None:
         """The highest number that may be acknowledged; None before the first event."""
         return self._base
