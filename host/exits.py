@@ -88,11 +88,17 @@ def _told(error: BaseException) -> int:
     """Say each error that is in `error` once, and return the exit code of the first that has one of its own."""
     if os.environ.get("LATCHKEY_DEBUG"):
         print(redacted("".join(traceback.format_exception(error))), file=sys.stderr)
-    program = Path(sys.argv[0]).name or "latchkey"
+    program = _program()
     leaves = list(_leaves(error))
     for line in dict.fromkeys(_line(leaf) for leaf in leaves):
         print(f"{program}: {line}", file=sys.stderr)
     return next((int(leaf.exit_code) for leaf in leaves if isinstance(leaf, HostError)), int(Exit.FAILED))
+
+
+def _program() -> str:
+    """What this program was called as; of `python -m central.cli` the package's name."""
+    called = Path(sys.argv[0])
+    return (called.parent.name if called.name in {"cli.py", "__main__.py"} else called.name) or "latchkey"
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -75,3 +75,9 @@ def test_usage_errors_pass_through() -> None:
     with pytest.raises(SystemExit) as caught:
         raising(SystemExit(2))()
     assert caught.value.code == 2
+
+
+def test_a_program_started_as_a_module_has_its_packages_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/latchkey/central/cli.py"])
+    raising(HostError("the disk is full"))()
+    assert capsys.readouterr().err == "central: the disk is full\n"
