@@ -75,18 +75,28 @@ class Stuck(Echo):
 
 
 @contextlib.asynccontextmanager
-async def radio(monkeypatch: pytest.MonkeyPatch, folder: Path, *devices: Peripheral, timings: Timings = QUICK) -> AsyncIterator[Air]:
-    """A running side that bleak uses; afterwards bleak's own bus connection of this loop is closed."""
-    side = await start_air(folder / "bluez.sock", devices, timings=timings)
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", side.address)
+async def bleak_at(monkeypatch: pytest.MonkeyPatch, address: str) -> AsyncIterator[None]:
+    """bleak uses the bus at `address`; afterwards its own bus connection of this loop, which it never closes itself, is closed."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     try:
-        yield side
+        yield
     finally:
         shared = manager._global_instances.pop(asyncio.get_running_loop(), None)
         if shared is not None and shared._bus is not None:
             shared._bus.disconnect()
-            await asyncio.wait({shared._bus_watcher_task} if shared._bus_watcher_task else {asyncio.ensure_future(asyncio.sleep(0))})
-        await side.stop()
+            if shared._bus_watcher_task is not None:
+                await asyncio.wait({shared._bus_watcher_task})
+
+
+@contextlib.asynccontextmanager
+async def radio(monkeypatch: pytest.MonkeyPatch, folder: Path, *devices: Peripheral, timings: Timings = QUICK) -> AsyncIterator[Air]:
+    """Devices on the air, and bleak there too."""
+    air = await start_air(folder / "bluez.sock", devices, timings=timings)
+    try:
+        async with bleak_at(monkeypatch, air.address):
+            yield air
+    finally:
+        await air.stop()
 
 
 async def found(address: str = ADDRESS) -> BLEDevice:
