@@ -118,7 +118,7 @@ class Device(Unit):
                 self.reboot("power")
             return None
         self.world.trace.add(self.name, "command", op=command.op, status=reply.status, code=reply.code, replayed=reply.replayed)
-        await self.faults.wait()
+        await self.faults.wait(slow=command.op in MOMENTARY)
         if fault is not None and kind == "late":
             await asyncio.sleep(fault.ms / 1000)
         if not self.powered or self.boot_counter != boot or kind in ("none", "did_without_reply"):

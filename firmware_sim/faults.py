@@ -132,6 +132,6 @@ class Faults:
             return True
         return False
 
-    async def wait(self) -> None:
-        """Let one latency pass, in real time."""
-        await asyncio.sleep(self.draw_latency())
+    async def wait(self, slow: bool = False) -> None:
+        """Let one latency pass, in real time; `slow` adds what a sluggish actuator takes."""
+        await asyncio.sleep(self.draw_latency() + (self.slow_ms / 1000 if slow else 0.0))

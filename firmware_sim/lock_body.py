@@ -197,7 +197,7 @@ class LockBody(Device):
         lost = gap_s > CLOCK_HOLDS_S
         if lost:
             self.clock.valid = False
-            self.nvram.put({"clock": {"offset": self.clock.offset, "set_at": self.clock.set_at, "valid": False}})
+            self.keep_clock()
         self.power_on("battery")
         self.note((*((Draft("clock_invalid", {}),) if lost else ()), self.battery_event()))
         return {"clock_lost": lost}

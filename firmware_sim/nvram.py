@@ -55,6 +55,7 @@ class Nvram:
     def wipe(self) -> None:
         """Forget everything, as a factory reset or a dead memory chip does."""
         self.table.clear()
+        self.full, self.fail_writes = False, 0
         self._rewrite()
 
     def close(self) -> None:

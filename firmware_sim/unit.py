@@ -1,5 +1,6 @@
 """What is true of a simulated device before it can do anything: identity, memory, events, clock, power and who listens."""
 
+import contextlib
 import hashlib
 import secrets
 from collections import Counter
@@ -119,7 +120,7 @@ class Unit(Reports):
         drafts: tuple[Draft, ...] = (Draft("boot", {"reason": reason}),)
         if fresh and table.get("was_reset"):
             drafts += (Draft("nvram_reset", {}),)
-        self.record(drafts, {"boot_counter": self.boot_counter, "log_id": log_id})
+        self.note(drafts, {"boot_counter": self.boot_counter, "log_id": log_id})
         self.reach_changed(self.reachable)
 
     def started(self) -> None:
@@ -179,12 +180,18 @@ class Unit(Reports):
             return False
         gone = self.log.dropped_by(upto)
         if gone:
-            self.nvram.put({f"e/{seq}": None for seq in gone})
+            with contextlib.suppress(StorageFault):  # then they are sent once more after the next start, which is allowed
+                self.nvram.put(dict.fromkeys(f"e/{seq}" for seq in gone))
             self.log.drop(gone)
         if self.log.lost:
             lost, self.log.lost = self.log.lost, 0
-            self.record((Draft("log_overflow", {"lost": lost}),), {"lost": 0})
+            self.note((Draft("log_overflow", {"lost": lost}),), {"lost": 0})
         return True
+
+    def keep_clock(self) -> None:
+        """Let the memory know how the clock stands, so that a reboot does not mend what a fault has done to it."""
+        with contextlib.suppress(StorageFault):
+            self.nvram.put({"clock": {"offset": self.clock.offset, "set_at": self.clock.set_at, "valid": self.clock.valid}})
 
     def unacknowledged(self) -> tuple[Event, ...]:
         """Events that nobody has acknowledged yet, oldest first."""
