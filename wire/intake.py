@@ -5,7 +5,7 @@ and answers after its COMMIT; then a repeat of any request at any time changes n
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from wire.codec import Broken, Incoming, Known, Parked
@@ -73,6 +73,7 @@ class Ledger:
     last: Mapping[Lane, int]
     head: int
     floor: int = 0
+    last_id: Mapping[Lane, str] = field(default_factory=dict)  # the fact_id under `last`, where it is known
 
 
 def greet(hello: Hello, ledger: Ledger, now: datetime) -> HelloReply:
@@ -91,6 +92,7 @@ def greet(hello: Hello, ledger: Ledger, now: datetime) -> HelloReply:
         head=ledger.head,
         now=now,
         proto=max(common),
+        ack_id=dict(ledger.last_id),
         snapshot=forgot or gone(hello.cursor, ledger.head, ledger.floor),
     )
 

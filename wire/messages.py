@@ -70,7 +70,11 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class HelloReply:
-    """Central's answer. `ack` is the last fact number applied, per lane; `head` the feed's newest seq; `now` central's business time."""
+    """Central's answer. `ack` is the last fact number applied, per lane; `head` the feed's newest seq; `now` central's business time.
+
+    `ack_id` is the fact_id under that number: a box that holds another one there (a restored card, an empty store) has given out
+    numbers twice, and gives its own new ones. A lane that is not in it is not compared.
+    """
 
     epoch: int
     ack: dict[Lane, int]
@@ -78,6 +82,7 @@ class HelloReply:
     now: AwareDatetime
     proto: int = PROTO
     snapshot: bool = False  # true: the box must take a snapshot before anything else
+    ack_id: dict[Lane, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,11 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
+    """`diverged` = the lanes in which the outbox holds another fact under the number that central names."""
+
     ticket: int
     reply: HelloReply
+    diverged: frozenset[Lane] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Renumber:
-    """Central has seen more of `lane` than this box remembers (a restored card): give what is unconfirmed numbers above `ack`.
+    """Central has seen other facts of `lane` than this box remembers (a restored card): give what is unconfirmed numbers above `ack`.
 
     Answer with `Appended`. Nothing of the lane is sent until then.
     """
@@ -269,7 +272,7 @@ def _taken(state: State, event: Event, now: float) -> Step:
         case Appended():
             return _appended(state, event, now), ()
         case Greeted() if event.ticket == state.up.ticket:
-            return _greeted(state, event.reply)
+            return _greeted(state, event)
         case Pushed():
             return _pushed(state, event, now)
         case Polled() if event.ticket == state.down.ticket:
@@ -295,12 +298,13 @@ def _appended(state: State, event: Appended, now: float) -> State:
     return state
 
 
-def _greeted(state: State, reply: HelloReply) -> Step:
+def _greeted(state: State, event: Greeted) -> Step:
     """Believe central about what it holds: send again what it has lost, never reuse a number that it has seen."""
+    reply = event.reply
     caused: list[Action] = []
     for lane in LANES:
         stream, ack = state.lanes[lane], reply.ack.get(lane, 0)
-        if ack > stream.top:
+        if ack > stream.top or lane in event.diverged:
             caused.append(Renumber(lane, ack))
             state = _with(state, lane, replace(stream, top=ack, acked=ack, ticket=0, renumbering=True))
         else:

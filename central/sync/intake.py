@@ -37,8 +37,9 @@ _KNOWN = select(fact_table.c.fact_id).where(
 )
 _KEEP = insert(fact_table)
 _MOVE = text(
-    "INSERT INTO box_lane (property_id, box_id, lane, last_seq) VALUES (:property_id, :box_id, :lane, :last_seq)"
-    " ON CONFLICT (property_id, box_id, lane) DO UPDATE SET last_seq = excluded.last_seq"
+    "INSERT INTO box_lane (property_id, box_id, lane, last_seq, last_fact_id)"
+    " VALUES (:property_id, :box_id, :lane, :last_seq, :last_fact_id)"
+    " ON CONFLICT (property_id, box_id, lane) DO UPDATE SET last_seq = excluded.last_seq, last_fact_id = excluded.last_fact_id"
 )
 
 
@@ -79,7 +80,7 @@ def take(turn: Turn, box_id: str, push: Push, rules: Rules, epoch: int = 1) -> F
     if kept:
         turn.conn.execute(_KEEP, kept)
     if judged.ack > last:
-        turn.conn.execute(_MOVE, {**key, "last_seq": judged.ack})
+        turn.conn.execute(_MOVE, {**key, "last_seq": judged.ack, "last_fact_id": _fact_id(judged.take[-1])})
         if push.lane == "desk":
             _echo(turn, judged)
     return FactsReply(epoch, judged.ack, tuple(refused))
@@ -168,6 +169,12 @@ def _row(turn: Turn, box_id: str, lane: Lane, verdict: Known | Parked | Broken, 
     place = f"fact/{turn.property_id}/{row.fact_id}/body"
     common |= {"fact_id": row.fact_id, "kind": row.kind, "entity": row.entity, "at": row.at, "actor": row.actor}
     return common | {"body_sealed": turn.vault.seal(place, canonical(row.body))}
+
+
+def _fact_id(verdict: Verdict) -> str:
+    if isinstance(verdict, Repeat):
+        return verdict.known.row.fact_id
+    return "" if isinstance(verdict, Broken) else verdict.row.fact_id
 
 
 def _echo(turn: Turn, judged: Plan) -> None:

@@ -27,7 +27,7 @@ from wire.messages import CATCH_UP_BYTES, FEED_ROWS, FEED_WAIT_S, DigestReply, F
 
 BODY_LIMIT = 2 * CATCH_UP_BYTES  # of what was sent and of what it unpacks to
 RECHECK_S = 5.0  # another process may have written: its wake-ups do not reach this one
-_LANES = text("SELECT lane, last_seq FROM box_lane WHERE property_id = :property_id AND box_id = :box_id")
+_LANES = text("SELECT lane, last_seq, last_fact_id FROM box_lane WHERE property_id = :property_id AND box_id = :box_id")
 _HEARD = text("UPDATE box SET heard_at = :now_ms WHERE property_id = :property_id AND box_id = :box_id")
 _VERSION = text("UPDATE box SET version = :version WHERE property_id = :property_id AND box_id = :box_id")
 JSON = "application/json"
@@ -73,7 +73,16 @@ def router(services: Services, rules: intake.Rules, real_ms: Callable[[], int] =
         limit: Annotated[int, Query(ge=1, le=FEED_ROWS)] = FEED_ROWS,
         wait: Annotated[int, Query(ge=0, le=FEED_WAIT_S)] = FEED_WAIT_S,
     ) -> Response:
-        return await line.feed(_token(request), after, limit, wait)
+        answering = asyncio.create_task(line.feed(_token(request), after, limit, wait))
+        leaving = asyncio.create_task(_left(request))
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else Response(status_code=499)  # nobody reads it
+        except asyncio.CancelledError:  # central is going down
+            return Response(status_code=503, headers={"Retry-After": "2"})
+        finally:
+            answering.cancel()
+            leaving.cancel()
 
     @routes.get("/snapshot")
     async def snapshot(request: Request) -> Response:
@@ -94,6 +103,12 @@ def _token(request: Request) -> str:
     if request.headers.get("authorization") or request.cookies:
         raise Forbidden("not_a_box", "These addresses are for the property's box only.", "Use /api/v1.")
     raise Unauthenticated("no_token", "A box calls with its token.", "Enrol the box: latchkey-gateway enrol FILE.")
+
+
+async def _left(request: Request) -> None:
+    """Return when the caller has hung up: a poll for nobody must not be given a job."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _body(request: Request) -> bytes:
@@ -182,7 +197,7 @@ class _Line:
 
     def _digest(self, conn: Connection, box: Box) -> DigestReply:
         head = feed.head(conn, box.property_id)
-        return DigestReply(head.seq, _lanes(conn, box), feed.digests(conn, self._services.vault, box.property_id))
+        return DigestReply(head.seq, dict(_ledger(conn, box, head).last), feed.digests(conn, self._services.vault, box.property_id))
 
     def _page(self, conn: Connection, property_id: str, after: int, limit: int) -> _Page:
         head = feed.head(conn, property_id)
@@ -212,9 +227,10 @@ def _push(raw: bytes) -> codec.Push:
 def _greeted(turn: Turn, token: str, told: Hello) -> HelloReply:
     box = _mine(box_of_token(turn.conn, token))
     head = feed.head(turn.conn, turn.property_id)
-    lanes = _lanes(turn.conn, box)
+    ledger = _ledger(turn.conn, box, head)
+    lanes = ledger.last
     try:
-        reply = greet(told, Ledger(box.epoch, lanes, head.seq, head.floor), turn.now)
+        reply = greet(told, ledger, turn.now)
     except Outdated as error:
         raise UpgradeNeeded("no_common_protocol", str(error), "Bring the older of the two up to date.") from None
     if head.seen != lanes.get("desk", 0):  # another box serves the property now: `seen` counts its facts
@@ -237,10 +253,12 @@ def _heard(turn: Turn, box: Box) -> None:
     turn.conn.execute(_HEARD, {"property_id": box.property_id, "box_id": box.box_id, "now_ms": now_ms})
 
 
-def _lanes(conn: Connection, box: Box) -> dict[Lane, int]:
-    rows = conn.execute(_LANES, {"property_id": box.property_id, "box_id": box.box_id})
-    known = {str(lane): int(last) for lane, last in rows}
-    return {lane: known.get(lane, 0) for lane in LANES}
+def _ledger(conn: Connection, box: Box, head: feed.Head) -> Ledger:
+    rows = conn.execute(_LANES, {"property_id": box.property_id, "box_id": box.box_id}).all()
+    known = {str(lane): (int(last), str(fact_id)) for lane, last, fact_id in rows}
+    last: dict[Lane, int] = {lane: known.get(lane, (0, ""))[0] for lane in LANES}
+    last_id: dict[Lane, str] = {lane: known[lane][1] for lane in LANES if known.get(lane, (0, ""))[1]}
+    return Ledger(box.epoch, last, head.seq, head.floor, last_id)
 
 
 def _mine(box: Box | None) -> Box:

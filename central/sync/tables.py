@@ -63,6 +63,7 @@ box_lane = Table(  # the cursor: the last fact applied of each lane
     _key("box_id"),
     _key("lane"),
     Column("last_seq", BigInteger, nullable=False),
+    Column("last_fact_id", Text, nullable=False),  # empty when nobody could read the row
     ForeignKeyConstraint(["property_id", "box_id"], ["box.property_id", "box.box_id"]),
 )
 fact = Table(  # each fact once, for ever recognisable; `body_sealed` is the evidence

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from gateway.sync import journal
 from gateway.sync.channel import Answered, Channel, Lost
@@ -16,8 +17,7 @@ from wire import codec, session
 from wire.messages import FactsReply, FeedReply, Hello, HelloReply, SnapshotReply
 from wire.session import Event, Failed, Fault, Poll, SendFacts, SendHello, TakeSnapshot
 
-Rows = list[tuple[int, bytes]]
-Peek = Callable[[Callable[[sqlite3.Connection], Rows]], Rows]
+T = TypeVar("T")
 Exchange = Callable[[Channel, session.Action], tuple[Event, float]]  # what came of it, and for how long central held it on purpose
 PUSH_LIMIT_S = 5.0  # a push that is not answered by then is sent again, smaller
 POLL_GRACE_S = 10.0  # on top of what central may hold a poll
@@ -41,6 +41,12 @@ def luck() -> float:
     return secrets.randbelow(1000) / 1000
 
 
+class Peek(Protocol):
+    """Reading the box's store, here and now, in whatever thread."""
+
+    def __call__(self, look: Callable[[sqlite3.Connection], T]) -> T: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """When an answer came and how long the line itself took, monotonic seconds."""
@@ -62,7 +68,8 @@ class Up:
         if isinstance(action, SendHello):
             hello = Hello(self.box_id, action.epoch, dict(action.top_seq), action.cursor, version=self.version, clock=self.quality())
             answer = channel.exchange("POST", "/sync/v1/hello", codec.encode(hello), PUSH_LIMIT_S)
-            return session.Greeted(action.ticket, codec.decode(HelloReply, answer)), 0.0
+            reply = codec.decode(HelloReply, answer)
+            return session.Greeted(action.ticket, reply, self.peek(lambda db: journal.diverged(db, reply.ack, reply.ack_id))), 0.0
         if not isinstance(action, SendFacts):
             raise TypeError(f"{action} does not go up")
         rows = self.peek(lambda db: journal.batch(db, action.lane, action.after, action.rows, action.size))

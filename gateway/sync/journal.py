@@ -6,7 +6,7 @@ central's texts as they came; readers get them decoded with the box's own later 
 
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -133,22 +133,34 @@ def batch(db: sqlite3.Connection, lane: Lane, after: int, rows: int, size: int) 
     return taken
 
 
+def diverged(db: sqlite3.Connection, ack: Mapping[Lane, int], ack_id: Mapping[Lane, str]) -> frozenset[Lane]:
+    """Return the lanes in which another fact than central's lies under the number that central names."""
+    found = {
+        lane: db.execute("SELECT fact_id FROM outbox WHERE lane = ? AND seq = ?", (lane, ack.get(lane, 0))).fetchone() for lane in ack_id
+    }
+    return frozenset(lane for lane, row in found.items() if row is not None and row[0] != ack_id[lane])
+
+
 def confirm(tx: Tx, lane: Lane, ack: int) -> None:
     """Note that central holds the lane up to `ack` (also when that is less than it held before it was restored)."""
     tx.db.execute("UPDATE lane SET acked = ? WHERE lane = ? AND acked <> ?", (ack, lane, ack))
 
 
 def renumber(tx: Tx, lane: Lane, ack: int) -> None:
-    """Give everything that central has not confirmed numbers above `ack`, in the same order: it has seen others under the old ones."""
+    """Give everything that central has not confirmed numbers above `ack`, in the same order: it has seen others under the old ones.
+
+    What it does hold after all is recognised by its fact_id.
+    """
     db = tx.db
     (acked,) = db.execute("SELECT acked FROM lane WHERE lane = ?", (lane,)).fetchone()
-    old = [row[0] for row in db.execute("SELECT seq FROM outbox WHERE lane = ? AND seq > ? ORDER BY seq", (lane, acked))]
-    moved = [(ack + 1 + index, lane, seq) for index, seq in enumerate(old)]
-    for new, _, seq in reversed(moved):  # from the highest down: the new numbers are above the old ones
-        db.execute("UPDATE outbox SET seq = ? WHERE lane = ? AND seq = ?", (new, lane, seq))
+    rows = db.execute("SELECT seq FROM outbox WHERE lane = ? AND seq > ? ORDER BY seq", (lane, min(acked, ack)))
+    moved = [(ack + 1 + index, old) for index, (old,) in enumerate(rows)]
+    upwards = bool(moved) and moved[0][0] > moved[0][1]
+    for new, old in reversed(moved) if upwards else moved:  # no number is taken twice on the way
+        db.execute("UPDATE outbox SET seq = ? WHERE lane = ? AND seq = ?", (new, lane, old))
         if lane == "desk":
-            db.execute("UPDATE own SET seq = ? WHERE seq = ?", (new, seq))
-    db.execute("UPDATE lane SET top = ?, acked = ? WHERE lane = ?", (ack + len(old), ack, lane))
+            db.execute("UPDATE own SET seq = ? WHERE seq = ?", (new, old))
+    db.execute("UPDATE lane SET top = ?, acked = ? WHERE lane = ?", (ack + len(moved), ack, lane))
     tx.touch(f"outbox/{lane}")
 
 

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.sync import journal
@@ -21,6 +21,7 @@ from host.clock import Clock
 from wire import session
 from wire.facts import LANES, JobDone, Lane
 from wire.jobs import Job
+from wire.messages import DigestReply
 from wire.session import (
     Appended,
     Applied,
@@ -139,15 +140,12 @@ class Link:
         backlog: dict[Lane, int] = {lane: stream.top - stream.acked for lane, stream in state.lanes.items()}
         age = None if oldest is None or not any(backlog.values()) else max(0.0, self._clock.now().timestamp() - oldest / 1000)
         answered = None if self._answered is None else time.monotonic() - self._answered
-        return LinkHealth(self._word(), state.why, backlog, age, state.cursor, state.head, answered)
+        return LinkHealth(_word(state), state.why, backlog, age, state.cursor, state.head, answered)
 
-    def _word(self) -> Literal["live", "connecting", "waiting", "refused"]:
-        state = self._state
-        if state.phase is Phase.REFUSED:
-            return "refused"
-        if state.up.tries or state.down.tries:
-            return "waiting"
-        return "connecting" if state.phase is Phase.GREET else "live"
+    def agreement(self) -> DigestReply:
+        """Return the digest over the mirror, at its feed number and the facts that central has confirmed: central's own must equal it."""
+        confirmed: dict[Lane, int] = {lane: stream.acked for lane, stream in self._state.lanes.items()}
+        return replace(self._store.peek(journal.agreement), lane_seqs=confirmed)
 
     # ------------------------------------------------------------ the session, in the loop
 
@@ -261,6 +259,14 @@ class Link:
     def _trim(self) -> None:
         self._write(_awaited(self._store.write(lambda tx: journal.trim(tx, self._clock.now()))), 0)
         self._chores[1] = self._loop.call_later(TRIM_EVERY_S, self._trim)
+
+
+def _word(state: session.State) -> Literal["live", "connecting", "waiting", "refused"]:
+    if state.phase is Phase.REFUSED:
+        return "refused"
+    if state.up.tries or state.down.tries:
+        return "waiting"
+    return "connecting" if state.phase is Phase.GREET else "live"
 
 
 def _confirm_all(tx: Tx, confirmed: dict[Lane, int], epoch: int) -> None:

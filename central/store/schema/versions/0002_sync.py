@@ -65,6 +65,7 @@ def _box_lane() -> None:
         sa.Column("box_id", sa.Text(), nullable=False),
         sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_fact_id", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["property_id", "box_id"], ["box.property_id", "box.box_id"], name=op.f("fk_box_lane_property_id_box_id")),
         sa.PrimaryKeyConstraint("property_id", "box_id", "lane", name=op.f("pk_box_lane")),
     )
