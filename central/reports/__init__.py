@@ -1,0 +1,1 @@
+"""What managers read: one module a report, each with its title, columns and rows."""
