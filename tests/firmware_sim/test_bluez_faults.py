@@ -191,3 +191,35 @@ async def test_when_bluez_dies_open_calls_end_and_its_return_is_noticed(monkeypa
             await connected.disconnect()
         async with client(await found()) as again:
             assert again.is_connected
+
+
+async def test_a_slow_lock_has_nothing_until_its_time_has_come(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    door = Echo()
+    async with radio(monkeypatch, tmp_path, door) as air, client(await found()) as connected:
+        air.faults[ADDRESS].slow_s = 3600.0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await connected.write_gatt_char(ASK, b"slow", response=True)
+        assert door.written == []
+
+
+async def test_a_connection_may_take_longer_than_the_caller_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with radio(monkeypatch, tmp_path, Echo()) as air:
+        device = await found()
+        air.faults[ADDRESS].connect_delay_s = 3600.0
+        with pytest.raises(TimeoutError):
+            await client(device, SHORT).connect()
+        air.faults[ADDRESS].connect_delay_s = 0.01
+        async with client(device) as connected:
+            assert connected.is_connected
+
+
+async def test_the_strength_of_a_signal_can_be_set_and_wavers_within_its_bounds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    heard: asyncio.Queue[int] = asyncio.Queue()
+    async with radio(monkeypatch, tmp_path, Echo(interval_s=0.005)) as air:
+        air.faults[ADDRESS].rssi, air.faults[ADDRESS].rssi_jitter = -85, 5
+        async with BleakScanner(lambda _, data: heard.put_nowait(data.rssi)):
+            strengths = {await heard.get() for _ in range(50)}
+    assert min(strengths) >= -90
+    assert max(strengths) <= -80
+    assert len(strengths) > 1
