@@ -101,6 +101,11 @@ def page(db: sqlite3.Connection, door: int) -> DoorPage:
     )
 
 
+def rights_of(db: sqlite3.Connection, key_id: str) -> tuple[Right, ...]:
+    """Return one key's rights at all doors, ended ones too."""
+    return tuple(_right(row) for row in db.execute(f"{_RIGHTS} WHERE key_id = ? ORDER BY right_ref", (key_id,)))
+
+
 def _right(row: sqlite3.Row) -> Right:
     return Right(
         right_ref=row["right_ref"],

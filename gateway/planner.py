@@ -55,7 +55,7 @@ class Planner:
     def plan(self, tx: Tx, witness: Witness, preparing: frozenset[str] = frozenset()) -> Plan:
         """Plan inside a transaction of the caller's."""
         before = ledger.load(tx.db)
-        result = plan(self._hotel(tx), before, witness.now, witness.quality, preparing)
+        result = plan(self.hotel(tx), before, witness.now, witness.quality, preparing)
         ledger.save(tx, before, result.book, witness)
         for task in result.tasks:
             witness.raise_task(tx, task.kind, room=task.room, stay_id=task.stay_id, **task.args)
@@ -82,7 +82,8 @@ class Planner:
             for wait in waits:
                 wait.cancel()
 
-    def _hotel(self, tx: Tx) -> Hotel:
+    def hotel(self, tx: Tx) -> Hotel:
+        """Return the hotel as the mirror has it now, own changes on top."""
         rooms = _of(RoomBody, journal.bodies(tx.db, "room"))
         return Hotel(
             doors=hotel_doors(self._doors, rooms),

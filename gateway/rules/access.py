@@ -113,7 +113,7 @@ def _guest_rights(draft: Draft, key_id: str, key: KeyBody) -> list[tuple[int, Ac
     if stay is None or generation is None or stay.status not in grants.LIVE:
         return []
     made = []
-    for number in grants.doors_of_stay(draft, stay):
+    for number in grants.doors_of_stay(draft.hotel, stay):
         door = draft.hotel.doors.get(number) or Door(number, LockKind.ONLINE)
         if stay.status is StayStatus.DUE_IN and door.kind is LockKind.ONLINE:
             continue  # a card may be cut ahead; a lock's table is filled when the guest is here

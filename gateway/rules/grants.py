@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gateway.device import LockKind
 from gateway.rules.book import ORIGIN, Grant, generation_at, past, start_of
 from gateway.rules.draft import Draft
-from gateway.rules.hotel import Task
+from gateway.rules.hotel import Hotel, Task
 from wire.entities import KeyStatus, StayBody, StayStatus
 from wire.facts import RightState
 
@@ -21,11 +21,11 @@ _MINUTE = timedelta(minutes=1)
 _OPENS = {RightState.ACTIVE, RightState.ENCODED}
 
 
-def doors_of_stay(draft: Draft, stay: StayBody) -> tuple[int, ...]:
+def doors_of_stay(hotel: Hotel, stay: StayBody) -> tuple[int, ...]:
     """Return the doors that the stay's keys open: its own set, or all doors of its rooms when it names none."""
     if stay.doors:
         return tuple(sorted(set(stay.doors)))
-    return tuple(sorted({door for room in stay.rooms if room in draft.hotel.rooms for door in draft.hotel.rooms[room].doors}))
+    return tuple(sorted({door for room in stay.rooms if room in hotel.rooms for door in hotel.rooms[room].doors}))
 
 
 def opens_from(stay: StayBody, generation: int) -> datetime:
@@ -42,7 +42,7 @@ def opens_from(stay: StayBody, generation: int) -> datetime:
 
 def settle(draft: Draft, stay_id: str, stay: StayBody, *, preparing: bool) -> None:
     """Give the stay its generation at its doors when it needs one: it is in house, or a card is being cut for it, or it has one."""
-    doors = doors_of_stay(draft, stay)
+    doors = doors_of_stay(draft.hotel, stay)
     present = [grant for grant in draft.of_stay(stay_id) if not grant.closed]
     here = stay.status is StayStatus.IN_HOUSE
     if not doors or not (here or (stay.status is StayStatus.DUE_IN and (preparing or present))):
@@ -161,7 +161,7 @@ def leave(draft: Draft) -> None:
             continue
         stay = draft.hotel.stays.get(grant.stay_id)
         gone = stay is None or stay.status not in LIVE
-        away = stay is not None and not gone and grant.door not in doors_of_stay(draft, stay)
+        away = stay is not None and not gone and grant.door not in doors_of_stay(draft.hotel, stay)
         if not grant.begun:
             if gone or away:
                 draft.ungrant(grant)
@@ -171,7 +171,7 @@ def leave(draft: Draft) -> None:
 
 
 def _new_doors_open(draft: Draft, old: Grant, stay: StayBody) -> bool:
-    wanted = set(doors_of_stay(draft, stay))
+    wanted = set(doors_of_stay(draft.hotel, stay))
     for key_id, key in draft.hotel.keys.items():
         if key.stay_id != old.stay_id or key.status is not KeyStatus.WANTED or key_id not in draft.credentials:
             continue

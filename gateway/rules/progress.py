@@ -114,3 +114,8 @@ def evicted(rights: Iterable[Right], right_ref: int) -> tuple[Right, ...]:
         for right in rights
         if right.right_ref == right_ref and right.wanted
     )
+
+
+def seen(right: Right, now: datetime) -> Right:
+    """Return a card's right that has opened its door."""
+    return replace(right, state=RightState.ACTIVE, changed_at=now)
