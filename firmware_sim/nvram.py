@@ -99,7 +99,8 @@ class Nvram:
 
 def _opened(path: Path) -> Any:
     """The file for appending, unbuffered, after a cut-off last line has been closed by a newline."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
     file = path.open("ab", buffering=0)
     if file.tell():
         file.write(b"\n")

@@ -1,8 +1,6 @@
 """How the command line speaks to a running simulator: one JSON request over HTTP, and errors as sentences."""
 
 import json
-import urllib.error
-import urllib.request
 from typing import Any
 
 from host.exits import HostError, Refused, Unreachable
@@ -12,6 +10,9 @@ LIMIT_S = 90.0  # a step waits up to a minute for its followers
 
 def ask(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """Return the JSON answer. Raises Unreachable when nobody answers, Refused with the simulator's own sentence."""
+    import urllib.error
+    import urllib.request  # here, because it would make --help half as slow again
+
     if not url.startswith(("http://", "https://")):
         raise HostError(f"{url} is no address", "Write it as http://127.0.0.1:8803")
     content = None if body is None else json.dumps(body).encode()

@@ -183,7 +183,7 @@ class Unit(Reports):
             with contextlib.suppress(StorageFault):  # then they are sent once more after the next start, which is allowed
                 self.nvram.put(dict.fromkeys(f"e/{seq}" for seq in gone))
             self.log.drop(gone)
-        if self.log.lost:
+        if self.log.lost and gone:
             lost, self.log.lost = self.log.lost, 0
             self.note((Draft("log_overflow", {"lost": lost}),), {"lost": 0})
         return True
