@@ -1,7 +1,7 @@
 """Stays: check-in, move, change of departure, check-out; each one transaction, each judged by the one table in `wire`."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -54,7 +54,7 @@ def assign(turn: Turn, reservation_id: str, number: str) -> Done:
     """Give a reservation another room before its arrival. Raises NotAllowed, or Conflict when the room or its type is taken."""
     stay = books.read(turn.conn, turn.property_id, reservation_id)
     warning = must(Action.ASSIGN, stay, Context(turn.now))
-    stay = _put_into(turn, stay, number, stay.arrival)
+    stay = put_into(turn, stay, number, stay.arrival)
     books.publish(turn, stay)
     audit.record(turn, "assigned", f"stay/{reservation_id}", room=number)
     return Done(stay, warning)
@@ -72,7 +72,7 @@ def check_in(turn: Turn, reservation_id: str, number: str | None = None, copies:
     if stay.status is Status.CONFIRMED and (number or stay.room is None):
         wanted = number or assignment.choose_room(turn, stay.stock_type, stay.arrival, stay.departure)
         if wanted is not None and wanted != stay.room:
-            stay = _put_into(turn, stay, wanted, stay.arrival)
+            stay = put_into(turn, stay, wanted, stay.arrival)
     room = room_state(turn, stay.room, stay.arrival, stay.departure, reservation_id) if stay.room else None
     warning = must(Action.CHECK_IN, stay, Context(turn.now, room=room, early=context.early))
     if stay.room is None:
@@ -96,7 +96,7 @@ def move(turn: Turn, reservation_id: str, number: str) -> Done:
     if number == stay.room:
         return Done(stay)
     house = read_house(turn.conn, turn.property_id)
-    first = _tonight(house, stay)
+    first = tonight(house, stay)
     room = room_state(turn, number, first, stay.departure, reservation_id)
     for wrong, reason in (
         (room.occupied, Reason.ROOM_OCCUPIED),
@@ -106,7 +106,7 @@ def move(turn: Turn, reservation_id: str, number: str) -> Done:
         if wrong:
             raise NotAllowed(str(Action.MOVE), [str(reason)])
     before = stay.room
-    stay = _put_into(turn, stay, number, first, moved_at=turn.now)
+    stay = put_into(turn, stay, number, first, moved_at=turn.now)
     if before is not None:
         move_axes(turn, before, RoomEvent.MOVED_OUT)
     move_axes(turn, number, RoomEvent.MOVED_IN)
@@ -115,7 +115,7 @@ def move(turn: Turn, reservation_id: str, number: str) -> Done:
     return Done(stay, Reason.ROOM_DIRTY if room.care not in {Care.CLEAN, Care.INSPECTED} else None)
 
 
-def _put_into(turn: Turn, stay: Reservation, number: str, first: date, **values: Any) -> Reservation:
+def put_into(turn: Turn, stay: Reservation, number: str, first: date, **values: Any) -> Reservation:
     """Give the room for the nights from `first` on; a room of another type is taken from that type's counter."""
     rest = nights(max(first, stay.arrival), stay.departure)
     kind = assignment.read_room(turn.conn, turn.property_id, number).room_type
@@ -176,7 +176,7 @@ def check_out(turn: Turn, reservation_id: str, *, open_balance: bool = False) ->
     return Done(stay, warning)
 
 
-def leave(turn: Turn, house: House, stay: Reservation) -> Reservation:
+def leave(turn: Turn, house: House, stay: Reservation, at: datetime | None = None) -> Reservation:
     """Free the room and its nights from the business date on, end the keys, and return the stay as checked out."""
     unused = tuple(day for day in nights(stay.arrival, stay.departure) if day >= house.business_date)
     inventory.give_back(turn, stay.stock_type, unused)
@@ -185,7 +185,7 @@ def leave(turn: Turn, house: House, stay: Reservation) -> Reservation:
         move_axes(turn, stay.room, RoomEvent.CHECKED_OUT)
     keys.withdraw_all(turn, stay.reservation_id)
     departure = min(stay.departure, max(house.business_date, stay.arrival + timedelta(days=1)))
-    values: dict[str, Any] = {"status": Status.CHECKED_OUT, "checked_out_at": turn.now}
+    values: dict[str, Any] = {"status": Status.CHECKED_OUT, "checked_out_at": at or turn.now}
     if departure != stay.departure:
         priced = stay.nightly_gross_minor[: (departure - stay.arrival).days]
         values |= {"departure": departure, "depart": house.depart(departure), "nightly_gross_minor": priced}
@@ -211,6 +211,22 @@ def post_nights(turn: Turn, stay: Reservation, days: tuple[date, ...]) -> int:
     return ledger.post_once(turn, stay.reservation_id, f"night/{stay.reservation_id}", lines)
 
 
-def _tonight(house: House, stay: Reservation) -> date:
+def pay(turn: Turn, reservation_id: str, payment_id: str, method: str, amount_minor: int, reference: str = "") -> bool:
+    """Post a payment and tell the box the new balance; return whether it is new."""
+    stay = books.read(turn.conn, turn.property_id, reservation_id)
+    new = ledger.pay(turn, reservation_id, payment_id, method, amount_minor, reference)
+    if new:
+        books.publish(turn, stay)
+    return new
+
+
+def reverse(turn: Turn, posting_id: str, reason: str) -> tuple[str, str]:
+    """Reverse a folio line, tell the box the new balance, and return (the new line's id, the reservation's id)."""
+    made, reservation_id = ledger.reverse(turn, posting_id, reason)
+    books.publish(turn, books.read(turn.conn, turn.property_id, reservation_id))
+    return made, reservation_id
+
+
+def tonight(house: House, stay: Reservation) -> date:
     """The first night that a change of room concerns."""
     return min(max(house.business_date, stay.arrival), stay.departure)

@@ -122,8 +122,8 @@ def pay(turn: Turn, reservation_id: str, payment_id: str, method: str, amount_mi
     return new
 
 
-def reverse(turn: Turn, posting_id: str, reason: str) -> str:
-    """Post the exact negative of a line and return its id. Raises NotFound, or Conflict when it is reversed, or a reversal, already."""
+def reverse(turn: Turn, posting_id: str, reason: str) -> tuple[str, str]:
+    """Post the exact negative of a line and return (its id, the reservation's id). Raises NotFound, or Conflict when it is reversed, or a reversal, already."""
     row = turn.conn.execute(_ONE, {"p": turn.property_id, "id": posting_id}).mappings().one_or_none()
     if row is None:
         raise NotFound("posting", posting_id)
@@ -138,7 +138,7 @@ def reverse(turn: Turn, posting_id: str, reason: str) -> str:
     turn.conn.execute(_ADD, mirror | made | told)
     audit.record(turn, "reversal", f"posting/{posting_id}", reason=reason)
     announce(turn.conn, turn.property_id, "folio", row["reservation_id"])
-    return str(made["posting_id"])
+    return str(made["posting_id"]), str(row["reservation_id"])
 
 
 def balance(conn: Connection, property_id: str, reservation_id: str) -> int:

@@ -24,6 +24,14 @@ _NUMBER = (
 _BUSINESS_DATE = update(property_).where(property_.c.property_id == bindparam("key")).values(business_date=bindparam("business_date"))
 
 
+DAY_ENDS = timedelta(hours=4)  # after midnight: who arrives at one o'clock arrives on the old business date
+
+
+def business_date_at(now: datetime, zone: ZoneInfo) -> date:
+    """Return the business date that belongs to an instant as long as nobody closes days by hand."""
+    return (now.astimezone(zone).replace(tzinfo=None) - DAY_ENDS).date()
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """One property's settings. `last_number` is the newest order's number."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from central.problems import Conflict
 from central.rooms.care import publish_room
-from central.rooms.house import publish_property
+from central.rooms.house import business_date_at, publish_property
 from central.rooms.inventory import HORIZON, open_nights, resize
 from central.rooms.property_file import WEEKDAYS, PropertyFile
 from central.store import audit
@@ -30,7 +30,7 @@ def load_property(conn: Connection, told: PropertyFile, actor: str, now: datetim
     known = conn.execute(_KNOWN, {"p": told.slug}).one_or_none()
     settings = told.model_dump(include={"number", "name", "time_zone", "currency", "check_in", "check_out", "languages", "simulated"})
     if known is None:
-        today = now.astimezone(ZoneInfo(told.time_zone)).date()
+        today = business_date_at(now, ZoneInfo(told.time_zone))
         conn.execute(insert(property_), {"property_id": told.slug, "business_date": today, **settings})
         conn.execute(insert(feed_head), {"property_id": told.slug})
     turn = Turn.take(conn, told.slug, actor, now, vault)

@@ -60,7 +60,7 @@ async def sign_in(services: Services, property_id: str | None, login: str, passw
     Raises Unauthenticated without saying what was wrong, Throttled while the login rests.
     """
     now = services.real_now()
-    slug: str = property_id or await services.store.read(_only_property)
+    slug = await services.store.read(_only_property) if property_id is None else property_id
     told = {"p": slug, "login": login}
     person = await services.store.read(lambda conn: conn.execute(_PERSON, told).first())
     if person is not None:

@@ -45,7 +45,9 @@ def upgrade(url: URL) -> tuple[str | None, str]:
     May be repeated, also by two processes at once. On SQLite it waits for the lock file, like every writer.
     """
     if url.get_backend_name() == "sqlite":
-        Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = Path(str(url.database))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         with sqlite.file_lock(url) as lock:
             lock(True)
             engine = sqlite.writer(url)

@@ -219,7 +219,7 @@ reservation = Table(  # 预订: one unit for half-open nights; due-in and due-ou
     _under("room", "room"),
     _under("guest", "guest_id"),
     UniqueConstraint("property_id", "number"),
-    CheckConstraint("arrival < departure", name="nights"),
+    CheckConstraint("arrival <= departure", name="nights"),  # a day use has no night
     Index(None, "property_id", "order_id"),
     Index(None, "property_id", "arrival", "reservation_id"),
     Index(None, "property_id", "status", "departure"),

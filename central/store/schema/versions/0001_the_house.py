@@ -259,7 +259,7 @@ def _reservation() -> None:
         sa.Column("moved_at", sa.BigInteger(), nullable=True),
         sa.Column("checked_out_at", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
-        sa.CheckConstraint("arrival < departure", name=op.f("ck_reservation_nights")),
+        sa.CheckConstraint("arrival <= departure", name=op.f("ck_reservation_nights")),
         _under("reservation", "guest", "guest_id"),
         _under("reservation", "orders", "order_id"),
         _under("reservation", "room", "room"),
