@@ -7,16 +7,19 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
+import yaml
 
 from demo import broker
 from demo.control import Act, Program, switchboard
 from demo.plan import LINES, Device, Ports, demo_hotel
-from demo.prepare import Homes, Prepared, configure, prepare, prepared_before, program, write_secret
+from demo.prepare import Homes, Prepared, configure, prepare, prepared_before, program, property_file, write_secret
 from demo.processes import Child, StartFailed
 from demo.relay import Relay
 from host.serving import Serving, serve
@@ -183,6 +186,13 @@ class Hotel:
             await self._up(name)
         self.write_status()
         return child.pid
+
+    async def today(self) -> date:
+        """Return the calendar date in the hotel by its own clock."""
+        async with httpx.AsyncClient(timeout=5) as client:
+            now = datetime.fromisoformat((await client.get(f"{self.sim}/clock")).json()["now"])
+        zone = yaml.safe_load(property_file().read_text())["time_zone"]
+        return now.astimezone(ZoneInfo(zone)).date()
 
     def write_status(self) -> None:
         """Write demo.json: where everything is and who may log in."""

@@ -7,15 +7,17 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from host.exits import HostError
+
 START_LIMIT_S = 30.0  # the slowest of them, on two shared cores, took 6 s
 STOP_LIMIT_S = 8.0  # the box lets go of a radio link within 3 s
 
 
-class StartFailed(Exception):
+class StartFailed(HostError):
     """A program of the hotel did not come up: who, what, what to do."""
 
     def __init__(self, who: str, what: str, remedy: str) -> None:
-        super().__init__(f"{who}: {what} {remedy}")
+        super().__init__(f"{who}: {what}", remedy)
 
 
 class Child:
