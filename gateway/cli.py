@@ -67,22 +67,24 @@ def enrol(
 
 
 @device_app.command("add")
-def device_add(name: Annotated[str, typer.Argument(help="As in gateway.yaml")], as_json: JsonOption = False) -> None:
-    """Make a device's key and broker password. They are shown once, as text and as a QR code for the commissioning tool."""
+def device_add(names: Annotated[list[str], typer.Argument(help="As in gateway.yaml")], as_json: JsonOption = False) -> None:
+    """Make the key and broker password of one or more devices. They are shown once, as text and as a QR code for the commissioning tool."""
     from gateway.configuration import NAME
     from gateway.keys import Keys
     from host.home import home
 
-    if not NAME.fullmatch(name):
-        raise HostError(f"{name!r} is no name of a device", "Use small letters, digits and hyphens, at most 48")
-    made = Keys(home()).add_device(name)
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise HostError(f"{name!r} is no name of a device", "Use small letters, digits and hyphens, at most 48")
+    made = [Keys(home()).add_device(name) for name in names]
     if as_json:
         print(json.dumps(made))
         return
     import segno
 
-    print(f"{name}: shown once. K_dev {made['k_dev']}, broker password {made['mqtt_password']}")
-    segno.make(json.dumps(made, separators=(",", ":"))).terminal(compact=True)
+    for one in made:
+        print(f"{one['name']}: shown once. K_dev {one['k_dev']}, broker password {one['mqtt_password']}")
+        segno.make(json.dumps(one, separators=(",", ":"))).terminal(compact=True)
 
 
 @app.command()
@@ -165,9 +167,13 @@ def _say(value: Any, words: str, as_json: bool) -> None:
 
 
 @guarded
-def main() -> None:
-    """Entry point of `latchkey-gateway`."""
-    app(standalone_mode=False)
+def main() -> int:
+    """Run one verb and return the exit code."""
+    try:
+        app(prog_name="latchkey-gateway")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return 0
 
 
 if __name__ == "__main__":
