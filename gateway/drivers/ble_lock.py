@@ -91,6 +91,7 @@ class BleLock:
         self._seen: tuple[int, int] | None = None  # the same, as the last complete visit answered it
         self._visited_at = self._quiet_since = float("-inf")
         self._failures = 0
+        self._early: list[Event] | None = []  # events that came before this run's first condition
 
     # ------------------------------------------------------------ the contract
 
@@ -98,7 +99,7 @@ class BleLock:
         """See Driver.run. Raises Garbled when the device does not hold our key; a lock that is silent is waited for."""
         self._reports.begin(emit)
         self._intake = EventIntake(emit, self._memory, self._may_forget)
-        self._seen = None  # a new run tells everything again
+        self._seen, self._early = None, []  # a new run tells everything again
         end = self._radio.watch(self._address, self._advertised)
         started = asyncio.get_running_loop().time()
         try:
@@ -208,6 +209,9 @@ class BleLock:
         loop = asyncio.get_running_loop()
         begun = self._quiet_since = loop.time()
         pinged = False
+        if self._early is not None:
+            await self._ping(talk, info, ack)
+            pinged = True
         while True:
             self._wake.clear()
             if self._jobs:
@@ -271,6 +275,9 @@ class BleLock:
             )
         )
         self._reports.state(State(self._name, said.attributes()))
+        early, self._early = self._early, None
+        if early and self._intake is not None:
+            self._intake.take(early).add_done_callback(seen)
 
     def _settled(self, time: float) -> bool:
         """Whether nothing more is to be expected on this connection; others who wait for one cut the lingering short."""
@@ -291,7 +298,10 @@ class BleLock:
             self._dropped(str(bad))
             kind, data = event_data.unreadable(str(said.fixed.type), event_data.fields(said.fixed))
         event = Event(self._name, self._log_id, said.seq, datetime.fromtimestamp(said.ts, UTC), quality(said.tq), kind, data)
-        self._intake.take((event,)).add_done_callback(seen)
+        if self._early is not None:
+            self._early.append(event)
+        else:
+            self._intake.take((event,)).add_done_callback(seen)
 
     def _may_forget(self, log_id: int, upto: int) -> None:
         self._forget = (log_id, upto)

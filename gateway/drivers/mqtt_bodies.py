@@ -42,6 +42,7 @@ from gateway.drivers import words
 from gateway.drivers.mqtt_envelope import U32, BadFrame
 from gateway.drivers.ops import epoch, name
 
+MAINS_MV = 0xFFFF  # a device on mains has no battery; the Modbus binding writes it so
 MOST_EVENTS = 32  # in one message
 Status = Literal["accepted", "running", "done", "error", "expired"]
 
@@ -264,6 +265,7 @@ class HealthBody:
     flags: tuple[str, ...]
     battery_percent: int | None
     confirmed: Confirmed | None
+    on_mains: bool = True
 
 
 def health(said: Mapping[str, Any]) -> HealthBody:
@@ -271,8 +273,9 @@ def health(said: Mapping[str, Any]) -> HealthBody:
     flags = said.get("flags", [])
     battery = said.get("battery")
     percent = battery.get("pct") if isinstance(battery, dict) else battery
+    mains = battery is None or (isinstance(battery, dict) and battery.get("mv") in {None, MAINS_MV})
     if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
         raise BadFrame("malformed")
     if percent is not None and (isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100):
         raise BadFrame("malformed")
-    return HealthBody(tuple(flags), percent, confirmed(said))
+    return HealthBody(tuple(flags), None if mains else percent, confirmed(said), mains)

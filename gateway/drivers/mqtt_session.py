@@ -6,7 +6,7 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -42,6 +42,8 @@ from gateway.drivers.ops import CLASS_OPS, MOMENTARY, READS_BACK, limits
 from gateway.drivers.reports import seen
 
 HELD = 64  # messages that arrived before the birth message that their tags need
+WATCH_S = 5.0
+HEARTBEAT_S = {True: 30.0, False: 300.0}  # on mains, on batteries
 AWAY_S = 10.0  # a broker that is away for longer takes its devices with it
 
 
@@ -49,7 +51,7 @@ AWAY_S = 10.0  # a broker that is away for longer takes its devices with it
 class MqttDeviceSettings:
     """The `settings:` block of every MQTT device."""
 
-    heartbeat_s: float = Field(default=30.0, gt=0, le=3600)  # 30 on mains, 300 on batteries; three misses are "offline"
+    heartbeat_s: float | None = Field(default=None, gt=0, le=3600)  # if not given: 30 on mains, 300 on batteries
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class MqttDevice:
         ends = [self._mqtt.subscribe(self._topic(part), partial(self._arrived, part)) for part in mqtt_envelope.PARTS]
         try:
             while True:
-                await asyncio.sleep(min(5.0, self._settings.heartbeat_s / 3))
+                await asyncio.sleep(min(WATCH_S, (self._settings.heartbeat_s or WATCH_S) / 3))
                 self._check_alive()
         finally:
             pinging.cancel()
@@ -176,7 +178,7 @@ class MqttDevice:
         if said.ts is not None and not said.replayed:
             self._offset_s = round((said.ts - self._now()).total_seconds())
         if held is not None:
-            self._health = HealthBody(self._health.flags, self._health.battery_percent, held)
+            self._health = replace(self._health, confirmed=held)
         return Reply(code, attributes.in_words(result) if isinstance(command.op, Ping) else result, said.replayed, held)
 
     def _expired(self, command: Command) -> bool:
@@ -302,8 +304,10 @@ class MqttDevice:
                 self._show("online", always=True)
 
     def _check_alive(self) -> None:
+        """Three heartbeats without a word are "offline"; so is a broker that is away."""
         silent = asyncio.get_running_loop().time() - self._heard_at
-        if silent > 3 * self._settings.heartbeat_s or (silent > AWAY_S and not self._mqtt.connected):
+        beat = self._settings.heartbeat_s or HEARTBEAT_S[self._health.on_mains]
+        if silent > 3 * beat or (silent > AWAY_S and not self._mqtt.connected):
             self._online = False
             self._show("offline")
 
