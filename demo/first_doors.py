@@ -73,15 +73,22 @@ async def cut_card(desk: Desk, hands: Hands, reservation_id: str, encoder: str, 
     return card
 
 
-async def open_first_doors(hotel: Hotel, today: date, say: Say) -> list[Opened]:
-    """Take the orders and open a first door on each transport, side by side; nothing happens again in a hotel that has guests."""
+async def take_todays_orders(hotel: Hotel, say: Say) -> None:
+    """Take the orders of the day by the hotel's own clock."""
+    desk = Desk(hotel.central, hotel.prepared.token)
+    try:
+        count = await take_orders(desk, await hotel.today())
+    finally:
+        await desk.close()
+    say(f"orders: {count} real bookings of one day, {sum(b.cancelled_before is not None for b in arrivals())} of them cancelled again")
+
+
+async def open_first_doors(hotel: Hotel) -> list[Opened]:
+    """Open a first door on each transport, side by side; nothing happens in a hotel that has guests already."""
     desk, hands = Desk(hotel.central, hotel.prepared.token), Hands(hotel.sim)
     try:
-        count = await take_orders(desk, today)
-        say(f"orders: {count} real bookings of one day, {sum(b.cancelled_before is not None for b in arrivals())} of them cancelled again")
         day = await desk.day()
         if any(stay["status"] == "in_house" for stay in day):
-            say("guests are in house already")
             return []
         taken: set[str] = set()
         firsts = []

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,10 @@ def choose_ports(fixed: bool) -> Ports:
     return Ports(at["central"], at["box"], at["sim"], at["control"], at["relay"], at["broker"], lines)
 
 
+async def _nothing(hotel: "Hotel") -> None:
+    """Wait for nothing."""
+
+
 class Hotel:
     """One demo hotel in `home`. As a context it is up inside and gone after; `say` hears what it is doing, a line at a time."""
 
@@ -58,10 +62,13 @@ class Hotel:
         seed: int = 7,
         fixed_ports: bool = False,
         say: Say = lambda line: None,
+        when_central: Callable[["Hotel"], Awaitable[None]] | None = None,
     ) -> None:
+        """`when_central` is awaited as soon as central answers, while the rest is still starting."""
         self.homes = Homes(home.resolve())
         self.devices = tuple(devices or demo_hotel())
         self._seed, self._say = seed, say
+        self._when_central = when_central or _nothing
         self.ports = choose_ports(fixed_ports)
         self.relay = Relay(self.ports.host, self.ports.central)
         self.token = secrets.token_urlsafe(24)
@@ -126,11 +133,17 @@ class Hotel:
             self.homes.broker, self._prepared.accounts, self.ports.host, self.ports.broker
         )
         self._say(f"broker: {self.broker_name}")
-        await self._up("sim")
-        await asyncio.gather(self._up("central"), self._up("gateway"))
-        app = switchboard(self.token, self.relay, self.act)
-        self._control = await serve(app, self.ports.host, self.ports.control)
+        self._control = await serve(switchboard(self.token, self.relay, self.act), self.ports.host, self.ports.control)
+        await asyncio.gather(self._central_side(), self._house_side())
         self.write_status()
+
+    async def _central_side(self) -> None:
+        await self._up("central")
+        await self._when_central(self)
+
+    async def _house_side(self) -> None:
+        await self._up("sim")
+        await self._up("gateway")
 
     def _number(self) -> int:
         return int(json.loads((self.homes.sim / "keys" / "property.json").read_text())["number"])

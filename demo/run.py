@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from demo.first_doors import Opened, open_first_doors
+from demo.first_doors import Opened, open_first_doors, take_todays_orders
 from demo.hotel import Hotel
 
 
@@ -22,8 +22,8 @@ async def run_hotel(home: Path, say: Say) -> None:
     def timed(line: str) -> None:
         say(f"{time.monotonic() - begun:5.1f} s  {line}")
 
-    async with Hotel(home, fixed_ports=True, say=timed) as hotel:
-        for opened in await open_first_doors(hotel, await hotel.today(), timed):
+    async with Hotel(home, fixed_ports=True, say=timed, when_central=lambda hotel: take_todays_orders(hotel, timed)) as hotel:
+        for opened in await open_first_doors(hotel):
             timed(_told(opened))
         seconds = round(time.monotonic() - begun, 1)
         hotel.write_status()
