@@ -278,10 +278,11 @@ def feed_row(seq: int, kind: str, entity_id: str, op: str, seen: int, body: byte
     return b"".join((head.encode(), b"null" if body is None else body, b"}"))
 
 
-def feed_reply(head: int, rows: Iterable[bytes], jobs: Iterable[Job], waited_ms: int) -> bytes:
+def feed_reply(head: int, seen: int, rows: Iterable[bytes], jobs: Iterable[Job], waited_ms: int) -> bytes:
     """Return the text of a FeedReply from rows that `feed_row` made."""
     told = canonical(list(jobs))
-    return b"".join((b'{"head":%d,"waited_ms":%d,"jobs":%b,"rows":[' % (head, waited_ms, told), b",".join(rows), b"]}"))
+    start = b'{"head":%d,"seen":%d,"waited_ms":%d,"jobs":%b,"rows":[' % (head, seen, waited_ms, told)
+    return b"".join((start, b",".join(rows), b"]}"))
 
 
 def snapshot_reply(as_of: int, seen: int, rows: Iterable[bytes]) -> bytes:

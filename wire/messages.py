@@ -108,13 +108,16 @@ class FactsReply:
 class FeedReply:
     """Rows in seq order, at most `limit`, and the jobs that are waiting; `head` may be beyond the last row.
 
-    `waited_ms` is how long central held the poll: what is left of the poll's round trip was spent on the line.
+    `seen` is the highest desk fact of this box that was applied when the reply was made: what `rows` do not answer, up to `head`, has
+    been answered by doing nothing. `waited_ms` is how long central held the poll: what is left of the poll's round trip was spent on
+    the line.
     """
 
     head: int
     rows: tuple[FeedRow, ...] = ()
     jobs: tuple[Job, ...] = ()
     waited_ms: int = 0
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,7 @@ class State:
     lanes: Mapping[Lane, Stream] = field(default_factory=_fresh_lanes)
     cursor: int = 0
     head: int = 0
+    seen: int = 0  # what the newest reply of the feed said of our desk facts
     up: Line = Line()  # hello and facts
     down: Line = Line()  # feed and snapshot
     gone: bool = False  # the next thing on the down line is a snapshot
@@ -323,9 +324,10 @@ def _pushed(state: State, event: Pushed, now: float) -> Step:
     if lane is None or event.ticket == 0:
         return state, ()
     stream = state.lanes[lane]
-    ack = min(max(stream.acked, event.reply.ack), stream.top)
-    # An acknowledgement that does not move: central is missing a row that we believe it holds. The greeting tells us which.
-    stuck = ack == stream.acked
+    # An acknowledgement that does not move: central is missing a row that we believe it holds. One beyond all that we ever numbered:
+    # it holds what we have forgotten. Either way the greeting tells us where we stand.
+    stuck = event.reply.ack <= stream.acked or event.reply.ack > stream.top
+    ack = stream.acked if stuck else event.reply.ack
     state = _with(state, lane, replace(stream, acked=ack, ticket=0, not_before=now + WINDOW_S[lane]))
     state = replace(state, halvings=max(0, state.halvings - 1), up=replace(state.up, tries=0))
     if stuck:
@@ -334,8 +336,9 @@ def _pushed(state: State, event: Pushed, now: float) -> Step:
 
 
 def _polled(state: State, reply: FeedReply, now: float) -> Step:
-    state = replace(state, head=max(state.head, reply.head))
-    if reply.rows or reply.jobs:
+    news = bool(reply.rows or reply.jobs) or reply.seen > state.seen
+    state = replace(state, head=reply.head, seen=reply.seen)
+    if news:
         return state, (ApplyFeed(state.down.ticket, reply),)
     rest = now + QUIET_S if now - state.down.since < QUIET_S else 0.0
     return replace(state, down=Line(not_before=rest)), ()

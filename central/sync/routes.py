@@ -181,7 +181,7 @@ class _Line:
         if page.job_in_ms == 0:
             offered = await self._services.change(box.property_id, f"box/{box.box_id}", jobs.offer, self._real_ms())
         waited_ms = int((clock.monotonic() - begun) * 1000)
-        return _json(codec.feed_reply(page.head.seq, map(_row, page.rows), offered, waited_ms))
+        return _json(codec.feed_reply(page.head.seq, page.head.seen, map(_row, page.rows), offered, waited_ms))
 
     async def snapshot(self, token: str) -> Response:
         box = await self._box(token)

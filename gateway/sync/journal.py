@@ -205,8 +205,22 @@ def apply_feed(tx: Tx, reply: FeedReply) -> tuple[int, tuple[Job, ...]]:
             take_row(tx, row)
             at = row.seq
     tx.db.execute("UPDATE line SET cursor = ? WHERE cursor < ?", (at, at))
+    if at == reply.head:
+        _let_go(tx, reply.seen)
     fresh = tuple(job for job in reply.jobs if _keep_job(tx, job))
     return at, fresh
+
+
+def _let_go(tx: Tx, seen: int) -> None:
+    """Drop what central has deleted and what nothing of our own, not yet judged, keeps in sight. The mirror must be at the feed's head."""
+    judged = tx.db.execute(
+        "SELECT kind, id FROM mirror WHERE gone AND NOT EXISTS"
+        " (SELECT 1 FROM own WHERE own.kind = mirror.kind AND own.id = mirror.id AND own.seq > ?)",
+        (seen,),
+    ).fetchall()
+    for kind, entity_id in judged:
+        tx.db.execute("DELETE FROM own WHERE kind = ? AND id = ?", (kind, entity_id))
+        lose(tx, kind, entity_id)
 
 
 def _keep_job(tx: Tx, job: Job) -> bool:
