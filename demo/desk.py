@@ -55,8 +55,9 @@ class Desk:
     async def stay(self, reservation_id: str) -> dict[str, Any]:
         return await self._act("GET", f"/reservations/{reservation_id}")
 
-    async def check_in(self, reservation_id: str, keys: int = 1) -> dict[str, Any]:
-        return await self._act("POST", f"/reservations/{reservation_id}/check-in", {"keys": keys})
+    async def check_in(self, reservation_id: str, keys: int = 1, room: str | None = None) -> dict[str, Any]:
+        """Check in to `room`, or to the one that is assigned."""
+        return await self._act("POST", f"/reservations/{reservation_id}/check-in", {"keys": keys, "room": room})
 
     async def check_out(self, reservation_id: str) -> dict[str, Any]:
         return await self._act("POST", f"/reservations/{reservation_id}/check-out", {"open_balance": True})

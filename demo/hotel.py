@@ -76,6 +76,7 @@ class Hotel:
         self._prepared: Prepared | None = None
         self._control: Serving | None = None
         self._socket_folder: Path | None = None
+        self.bluez = self.homes.sim / "bluez.sock"
         self.broker_name = ""
 
     # ------------------------------------------------------------ addresses
@@ -149,10 +150,10 @@ class Hotel:
         return int(json.loads((self.homes.sim / "keys" / "property.json").read_text())["number"])
 
     def _plan_children(self) -> None:
-        bluez = self._bluez_socket()
+        self.bluez = self._bluez_socket()
         self._plan("sim", "firmware_sim", self.homes.sim, "hotel.yaml", {})
         self._plan("central", "central", self.homes.central, "central.yaml", {})
-        self._plan("gateway", "gateway", self.homes.box, "gateway.yaml", {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bluez}"})
+        self._plan("gateway", "gateway", self.homes.box, "gateway.yaml", {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.bluez}"})
 
     def _plan(self, name: str, module: str, home: Path, file: str, environment: Mapping[str, str]) -> None:
         words = [*program(module), "run", "--config", str(home / file)]

@@ -1,7 +1,7 @@
 """Which devices a demo hotel has and how its programs find one another: pure data, turned into each program's configuration."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LINES = ("east", "west")  # two Modbus lines, so that a fault on one is seen to spare the other
@@ -21,6 +21,7 @@ class Device:
     unit: int | None = None
     address: str | None = None
     lock: str = "online"
+    spare: bool = False  # it hangs on the wall, but the box is not told of it
 
     def on_box(self) -> dict[str, Any]:
         """Return its entry in gateway.yaml."""
@@ -78,6 +79,11 @@ def demo_hotel() -> tuple[Device, ...]:
     return tuple(sorted(locks, key=lambda d: d.name) + encoders + bars + rooms + sensors)
 
 
+def spare_locks() -> tuple[Device, ...]:
+    """Return one lock on each transport for somebody else than the box to talk to."""
+    return tuple(replace(_lock(number, way), spare=True) for number, way in ((991, "mqtt"), (992, "modbus"), (993, "ble")))
+
+
 def many_locks(count: int) -> tuple[Device, ...]:
     """Return the demo hotel with further MQTT locks and room controllers beside it until there are `count` devices."""
 
@@ -126,7 +132,7 @@ def gateway_yaml(devices: tuple[Device, ...], ports: Ports, slug: str) -> dict[s
             "modbus": {"lines": _lines(ports)},
             "ble": {"adapter": "hci0"},
         },
-        "devices": [d.on_box() for d in devices if d.kind],
+        "devices": [d.on_box() for d in devices if d.kind and not d.spare],
         "doors": [{"door": d.door, "room": d.room, "kind": "data_on_card"} for d in devices if not d.kind],
     }
 
