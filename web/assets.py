@@ -48,4 +48,6 @@ async def serve(request: Request) -> Response:
     except LookupError:
         raise HTTPException(404, "There is no such file.") from None
     media = _TYPES.get(f".{suffix}") or mimetypes.guess_type(f"x.{suffix}")[0] or "application/octet-stream"
-    return Response(content, media_type=media, headers={"Cache-Control": FOREVER if digest == current else "no-cache", "ETag": f'"{current}"'})
+    return Response(
+        content, media_type=media, headers={"Cache-Control": FOREVER if digest == current else "no-cache", "ETag": f'"{current}"'}
+    )

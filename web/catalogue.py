@@ -8,7 +8,7 @@ English texts are the msgids themselves; `en.po` holds only what English must sa
 import ast
 import re
 from functools import cache
-from gettext import NullTranslations, c2py  # type: ignore[attr-defined]  # gettext's own parser of plural rules; typeshed leaves it out
+from gettext import NullTranslations, c2py  # its parser of plural rules
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "locale"

@@ -7,7 +7,7 @@ loaded. Models are compared before anything is drawn. One query serves all viewe
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -19,6 +19,7 @@ Parts = Mapping[str, Hashable]  # id of an element on the page -> all that its p
 Read = Callable[[], Awaitable[Parts]]
 Draw = Callable[[str, str, Hashable], str]  # language, id, model -> HTML of the element with that id
 Changed = Callable[[], Awaitable[None]]  # returns when the page may look different; spurious returns are allowed
+Listen = Callable[[], AbstractContextManager[Changed]]  # entered before the first look, so that nothing falls in between
 
 log = logging.getLogger(__name__)
 LINGER_S = 60.0  # a page was drawn and its stream has not come yet, or the tab is being reloaded
@@ -77,29 +78,28 @@ class LivePages:
         """Return the live page of `path` if one is open."""
         return self._open.get(path)
 
-    def open(self, path: str, parts: Parts, read: Read, draw: Draw, changed: Changed) -> LivePage:
-        """Return the live page of `path`, started now if nobody looked so far.
-
-        `changed` must already know the version that `parts` was read at, so that nothing between falls through.
-        """
+    def open(self, path: str, parts: Parts, read: Read, draw: Draw, listen: Listen) -> LivePage:
+        """Return the live page of `path`, started now if nobody looked so far; `parts` is what the page is drawn from."""
         if path not in self._open:
             page = self._open[path] = LivePage(parts, read, draw)
-            self._tasks[path] = asyncio.create_task(self._run(path, page, changed), name=f"live {path}")
+            self._tasks[path] = asyncio.create_task(self._run(path, page, listen), name=f"live {path}")
         return self._open[path]
 
-    async def _run(self, path: str, page: LivePage, changed: Changed) -> None:
+    async def _run(self, path: str, page: LivePage, listen: Listen) -> None:
         """Refresh whenever something changed, until nobody has looked for a while or a look fails."""
+        loop = asyncio.get_running_loop()
+        seen_at = loop.time()
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(self._linger_s):
-                        await changed()
-                except TimeoutError:
-                    if not page.watched:
-                        return
-                    continue
-                await page.refresh()
-                await asyncio.sleep(GAP_S)
+            with listen() as changed:
+                await page.refresh()  # what happened between drawing the page and listening
+                while loop.time() - seen_at < self._linger_s:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._linger_s / 2):
+                            await changed()
+                        await page.refresh()
+                        await asyncio.sleep(GAP_S)
+                    if page.watched:
+                        seen_at = loop.time()
         except Exception:
             log.exception("a live page could not be drawn: its viewers load it again", extra={"page": path})
         finally:

@@ -84,7 +84,14 @@ def templates(*folders: Path, names: Mapping[str, Any] | None = None) -> Look:
             extensions=["jinja2.ext.i18n", "jinja2.ext.loopcontrols"],
         )
         environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]  # put there by the extension
-        environment.globals |= {"asset": assets.url, "words": words, "language": language, "languages": LANGUAGES, "tag": TAGS[language], "tags": TAGS}
+        environment.globals |= {
+            "asset": assets.url,
+            "words": words,
+            "language": language,
+            "languages": LANGUAGES,
+            "tag": TAGS[language],
+            "tags": TAGS,
+        }
         environment.globals |= dict(names or {})
         environment.filters |= _bound(language) | {"dict": dict}
         environments[language] = environment

@@ -91,12 +91,10 @@ REASON: dict[str, str] = {  # why an action is not allowed, or what to mind befo
     "last_night": N_("Only one night is left: check out instead."),
 }
 POSTING: dict[str, str] = {  # transaction codes of the folio
-    "ROOM": N_("Room"),
     "room": N_("Room"),
     "payment": N_("Payment"),
+    "reversal": N_("Reversal"),
     "minibar": N_("Minibar"),
-    "city_tax": N_("City tax"),
-    "deposit": N_("Deposit"),
 }
 RIGHT: dict[str, Word] = {
     "planned": Word(N_("Planned"), "clock", "info"),
@@ -150,26 +148,61 @@ CODE: dict[str, Word] = {  # every code of the device sheet, read at the desk wh
     "OK": Word(N_("Done."), "check", "good"),
     "BAD_REQUEST": Word(N_("The device did not understand the order."), "alert", "bad", _AGAIN_OR_OTHER),
     "UNSUPPORTED": Word(N_("This device cannot do that."), "alert", "bad", N_("Take another encoder, or open the door with a staff key.")),
-    "UNAUTHENTICATED": Word(N_("The device does not trust this hotel's box."), "alert", "bad", N_("Take the other encoder and tell engineering: it must be set up again.")),
+    "UNAUTHENTICATED": Word(
+        N_("The device does not trust this hotel's box."),
+        "alert",
+        "bad",
+        N_("Take the other encoder and tell engineering: it must be set up again."),
+    ),
     "REPLAY": Word(N_("The device has seen this order before."), "alert", "warn", N_("Try again; the box will number the order anew.")),
-    "STALE_VERSION": Word(N_("A newer order was there first."), "alert", "warn", N_("Look at the state below; try again if it is not what you want.")),
+    "STALE_VERSION": Word(
+        N_("A newer order was there first."), "alert", "warn", N_("Look at the state below; try again if it is not what you want.")
+    ),
     "EXPIRED": Word(N_("The time was up before it was done."), "clock", "warn", N_("Nothing was changed. Try again.")),
     "BUSY": Word(N_("The device is working on another order."), "clock", "warn", N_("Wait a few seconds, or take the other encoder.")),
     "TIMEOUT": Word(N_("The device did not finish in time."), "clock", "warn", N_("Lay the same card again and repeat.")),
-    "RESOURCE_EXHAUSTED": Word(N_("The lock's memory is full."), "alert", "bad", N_("Tell engineering; let the guest in with a staff key.")),
+    "RESOURCE_EXHAUSTED": Word(
+        N_("The lock's memory is full."), "alert", "bad", N_("Tell engineering; let the guest in with a staff key.")
+    ),
     "NOT_FOUND": Word(N_("The device does not know this key."), "alert", "bad", N_("Cut a new key.")),
-    "CONFLICT": Word(N_("Another guest is still checked in to this room."), "alert", "bad", N_("Check that guest out or move one of the two, then cut the key.")),
+    "CONFLICT": Word(
+        N_("Another guest is still checked in to this room."),
+        "alert",
+        "bad",
+        N_("Check that guest out or move one of the two, then cut the key."),
+    ),
     "CLOCK_INVALID": Word(N_("The device's clock is wrong."), "clock", "bad", N_("The box is setting it. Try again in a minute.")),
-    "LOW_POWER": Word(N_("The lock's battery is too weak to move the bolt."), "battery", "bad", N_("Call engineering to change the batteries.")),
-    "ACTUATOR_JAM": Word(N_("The bolt is stuck."), "alert", "bad", N_("Ask the guest to push the door shut and try again; else call engineering.")),
+    "LOW_POWER": Word(
+        N_("The lock's battery is too weak to move the bolt."), "battery", "bad", N_("Call engineering to change the batteries.")
+    ),
+    "ACTUATOR_JAM": Word(
+        N_("The bolt is stuck."), "alert", "bad", N_("Ask the guest to push the door shut and try again; else call engineering.")
+    ),
     "PRIVACY_ACTIVE": Word(N_("The door is bolted from inside."), "minus", "warn", N_("Somebody is in the room. Knock or call first.")),
-    "STORAGE_FAULT": Word(N_("The device could not keep the change."), "alert", "bad", N_("The box tries again by itself. If this stays, tell engineering.")),
-    "NO_CARD": Word(N_("No card was laid on the encoder."), "card", "warn", N_("Lay a card on the encoder within 12 seconds and try again.")),
-    "CARD_REMOVED": Word(N_("The card was taken away too early."), "card", "warn", N_("Lay the same card again and leave it there until this page says that it is ready.")),
-    "WRONG_CARD_TYPE": Word(N_("This kind of card does not work with these locks."), "card", "bad", N_("Take one of the hotel's own key cards.")),
-    "WRITE_ERROR": Word(N_("The card could not be written."), "card", "bad", N_("Lay the same card again; if it fails twice, take a new one.")),
-    "VERIFY_MISMATCH": Word(N_("The card does not hold what was written."), "card", "bad", N_("Set this card aside as faulty and take a new one.")),
-    "FOREIGN_CARD": Word(N_("This is a staff card or another hotel's card. It was not changed."), "card", "bad", N_("Take one of the hotel's guest cards.")),
+    "STORAGE_FAULT": Word(
+        N_("The device could not keep the change."), "alert", "bad", N_("The box tries again by itself. If this stays, tell engineering.")
+    ),
+    "NO_CARD": Word(
+        N_("No card was laid on the encoder."), "card", "warn", N_("Lay a card on the encoder within 12 seconds and try again.")
+    ),
+    "CARD_REMOVED": Word(
+        N_("The card was taken away too early."),
+        "card",
+        "warn",
+        N_("Lay the same card again and leave it there until this page says that it is ready."),
+    ),
+    "WRONG_CARD_TYPE": Word(
+        N_("This kind of card does not work with these locks."), "card", "bad", N_("Take one of the hotel's own key cards.")
+    ),
+    "WRITE_ERROR": Word(
+        N_("The card could not be written."), "card", "bad", N_("Lay the same card again; if it fails twice, take a new one.")
+    ),
+    "VERIFY_MISMATCH": Word(
+        N_("The card does not hold what was written."), "card", "bad", N_("Set this card aside as faulty and take a new one.")
+    ),
+    "FOREIGN_CARD": Word(
+        N_("This is a staff card or another hotel's card. It was not changed."), "card", "bad", N_("Take one of the hotel's guest cards.")
+    ),
     "CARD_PROTECTED": Word(N_("The card is protected against writing."), "card", "bad", N_("Take another card.")),
     "SENSOR_FAULT": Word(N_("The device's sensor is faulty."), "alert", "bad", _AGAIN_OR_OTHER),
     "LINK_DOWN": Word(N_("The device does not answer."), "link", "bad", N_("Check its cable and power, or take the other encoder.")),
@@ -179,7 +212,12 @@ JOB: dict[str, Word] = {  # while no code is there yet, or where the outcome say
     "started": Word(N_("Lay the card on the encoder now and leave it there."), "card", "info"),
     "done": Word(N_("The card is ready. Give it to the guest."), "check", "good"),
     "failed": Word(N_("No card was made."), "alert", "bad"),
-    "unknown": Word(N_("It is not known whether the card works."), "question", "warn", N_("Lay the same card again and repeat: it becomes the same key, not a second one.")),
+    "unknown": Word(
+        N_("It is not known whether the card works."),
+        "question",
+        "warn",
+        N_("Lay the same card again and repeat: it becomes the same key, not a second one."),
+    ),
     "expired": Word(N_("The time was up before it was done."), "clock", "warn", N_("Nothing was changed. Try again.")),
     "withdrawn": Word(N_("The hotel's box does not answer."), "link", "bad", N_("Cut the key at the box's own console.")),
 }

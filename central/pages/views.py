@@ -4,8 +4,8 @@ All instants are already in the hotel's zone. A view holds no "now": two equal v
 browser from the instants that are here. Codes stay codes; words and colours are the templates' business (web/words.py).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 GROUPS = ("vacant", "booked", "occupied", "maintenance")
@@ -43,7 +43,8 @@ class Tile:
     guest: str = ""
     moment: datetime | None = None  # booked: agreed arrival; occupied: agreed departure
     today: date | None = None
-    href: str = ""
+    href: str = ""  # to the stay when there is one, else to the room
+    room_href: str = ""
     trouble: tuple[Trouble, ...] = ()
 
     @property
@@ -121,6 +122,15 @@ class Board:
         for floor in sorted({tile.floor for tile in self.tiles}, reverse=True):
             yield floor, tuple(tile for tile in self.tiles if tile.floor == floor)
 
+    def parts(self) -> dict[str, Hashable]:
+        """The parts of the page by the id of their element."""
+        return {"board-counts": self.counts, "board-due": self.due} | {tile.id: tile for tile in self.tiles}
+
+    def without_names(self) -> "Board":
+        """The same board for those who may see rooms but not stays."""
+        bare = tuple(replace(tile, guest="", href=tile.room_href) for tile in self.tiles)
+        return Board(bare, self.counts, replace(self.due, arrivals=(), departures=()))
+
 
 def counts(tiles: Iterable[Tile], path: str) -> Counts:
     """Count rooms by colour group, by care and by what needs attention; `path` is the board's address."""
@@ -156,7 +166,7 @@ class Head:
     due: str | None  # due_in or due_out when today is the day
     room: str | None
     room_type: str
-    type_name: str
+    type_names: tuple[tuple[str, str], ...]  # language -> name
     care: str | None
     arrive: datetime
     depart: datetime
@@ -219,6 +229,8 @@ class KeyView:
     until: datetime
     doors: tuple[DoorRight, ...]
     today: date
+    cut_at: datetime | None = None  # when a card with this key was last finished
+    cut_on: str = ""  # by which encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,20 +254,16 @@ class Keys:
     keys: tuple[KeyView, ...]
     encoders: tuple[Choice, ...]
     job: JobView | None
-    again: bool  # the card that failed may be repeated
+    next_key: str | None  # the key that has no card yet; None: the next card needs a key of its own
+    again: bool  # a card for that key was tried and did not come out right
     today: date
-
-    @property
-    def has_card(self) -> bool:
-        """Whether a valid card exists, so that the next one can be a copy."""
-        return any(key.kind == "rfid" and key.status == "wanted" and key.doors for key in self.keys)
 
 
 @dataclass(frozen=True, slots=True)
 class FolioLine:
     """One posting."""
 
-    day: date
+    day: date  # business date; the night itself for a room
     code: str
     text: str
     gross_minor: int
@@ -263,10 +271,11 @@ class FolioLine:
 
 @dataclass(frozen=True, slots=True)
 class Folio:
-    """The bill so far and what the nights to come cost."""
+    """The bill so far. `pending` are nights that were used and are posted by the night audit or at check-out; `due` counts them."""
 
     lines: tuple[FolioLine, ...]
-    balance_minor: int
+    pending: tuple[tuple[date, int], ...]
+    due_minor: int
     currency: str
     nightly: tuple[tuple[date, int], ...]
 
@@ -313,7 +322,7 @@ class Order:
     doors: Doors
     others: tuple[Line, ...] = ()  # the other reservations of the same order
 
-    def parts(self) -> dict[str, object]:
+    def parts(self) -> dict[str, Hashable]:
         """The parts of the page by the id of their element."""
         return {
             "order-head": self.head,
@@ -322,3 +331,15 @@ class Order:
             "order-folio": self.folio,
             "order-doors": self.doors,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPage:
+    """The page of one room: its tile, its devices, what its doors said, who is expected."""
+
+    tile: Tile
+    type_names: tuple[tuple[str, str], ...]
+    doors: Doors
+    stays: tuple[Line, ...]
+    base: str
+    back: str

@@ -11,7 +11,16 @@ ZONE = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 21, 22, 47, tzinfo=ZONE)
 TODAY = NOW.date()
 BASE = "/p/demo"
-GUESTS = ("Lefèvre, Claire", "Okafor, Chidi", "Wang, Xiuying", "Müller, Jürgen", "García, Lucía", "O’Brien, Sean", "Tanaka, Yuki", "Rossi, Matteo")
+GUESTS = (
+    "Lefèvre, Claire",
+    "Okafor, Chidi",
+    "Wang, Xiuying",
+    "Müller, Jürgen",
+    "García, Lucía",
+    "O’Brien, Sean",
+    "Tanaka, Yuki",
+    "Rossi, Matteo",
+)
 TROUBLE = {"204": ("low_battery",), "311": ("offline",), "208": ("actuator_jam", "low_battery")}
 
 
@@ -31,7 +40,20 @@ def line(index: int = 0, **changes: object) -> views.Line:
 
 def tiles() -> tuple[views.Tile, ...]:
     """24 rooms on two floors, every state at least once."""
-    words = ("occupied", "vacant", "booked", "occupied", "vacant_dirty", "due_out", "booked_dirty", "occupied", "vacant", "out_of_order", "occupied", "booked")
+    words = (
+        "occupied",
+        "vacant",
+        "booked",
+        "occupied",
+        "vacant_dirty",
+        "due_out",
+        "booked_dirty",
+        "occupied",
+        "vacant",
+        "out_of_order",
+        "occupied",
+        "booked",
+    )
     cares = {"vacant_dirty": "dirty", "booked_dirty": "dirty", "due_out": "dirty", "out_of_order": "pickup"}
     made = []
     for number in (*range(201, 213), *range(301, 313)):
@@ -55,8 +77,14 @@ def tiles() -> tuple[views.Tile, ...]:
 
 def board() -> views.Board:
     """The room board of that evening."""
-    arrivals = tuple(line(i, room=None if i == 2 else f"2{i + 1:02d}", care="dirty" if i == 1 else "clean", arrive=at(21, 22 + i % 2, 30)) for i in range(6))
-    departures = (line(6, status="in_house", room="206", depart=at(21, 11), balance_minor=4850), line(7, status="in_house", room="311", depart=at(21, 12)))
+    arrivals = tuple(
+        line(i, room=None if i == 2 else f"2{i + 1:02d}", care="dirty" if i == 1 else "clean", arrive=at(21, 22 + i % 2, 30))
+        for i in range(6)
+    )
+    departures = (
+        line(6, status="in_house", room="206", depart=at(21, 11), balance_minor=4850),
+        line(7, status="in_house", room="311", depart=at(21, 12)),
+    )
     due = views.Due(arrivals, departures, TODAY, f"{BASE}/arrivals", f"{BASE}/arrivals?list=departures")
     return views.Board(tiles(), views.counts(tiles(), f"{BASE}/board"), due)
 
@@ -66,7 +94,7 @@ def order(state: str = "in_house", job: views.JobView | None = None) -> views.Or
     inside = state == "in_house"
     head = views.Head(
         number="1043", guest="Wang, Xiuying 王秀英", status=state, due="due_in" if state == "confirmed" else None, room="211", room_type="DBL",
-        type_name="Double room", care="clean", arrive=at(21, 15), depart=at(24, 11), nights=3, persons=2, balance_minor=12_800, currency="EUR",
+        type_names=(("en", "Double room"), ("zh", "双人房")), care="clean", arrive=at(21, 15), depart=at(24, 11), nights=3, persons=2, balance_minor=12_800, currency="EUR",
         channel="Ctrip", language="zh", today=TODAY, in_house_since=at(21, 22, 31) if state != "confirmed" else None,
         checked_out_at=at(21, 22, 45) if state == "checked_out" else None,
     )  # fmt: skip
@@ -87,13 +115,13 @@ def order(state: str = "in_house", job: views.JobView | None = None) -> views.Or
         "confirmed": (),
     }[state]
     keys = () if state == "confirmed" else (
-        views.KeyView("k1", "rfid", 0, "wanted" if inside else "withdrawn", at(24, 11), rights, TODAY),
+        views.KeyView("k1", "rfid", 0, "wanted" if inside else "withdrawn", at(24, 11), rights, TODAY, at(21, 22, 31) if inside else None, "encoder-1"),
         views.KeyView("k2", "rfid", 1, "lost", at(24, 11), (views.DoorRight(211, "revoked", "hybrid", at(21, 22, 40)),), TODAY),
     )  # fmt: skip
     encoders = (views.Choice("encoder-1", "encoder-1", "online", "good", True), views.Choice("encoder-2", "encoder-2", "offline", "bad"))
     cut = views.ActionView("cut_key", inside, None if inside else "not_in_house")
     lines = (
-        views.FolioLine(date(2026, 11, 21), "room", "211", 12_800),
+        views.FolioLine(date(2026, 11, 20), "room", "", 12_800),
         views.FolioLine(date(2026, 11, 21), "minibar", "Evian 33 cl", 450),
         views.FolioLine(date(2026, 11, 21), "payment", "Visa", -450),
     )
@@ -108,8 +136,8 @@ def order(state: str = "in_house", job: views.JobView | None = None) -> views.Or
         today=TODAY,
     )  # fmt: skip
     return views.Order(
-        head, desk, views.Keys(f"{BASE}/orders/r211", cut, keys, encoders, job, bool(job and job.state in {"failed", "unknown"}), TODAY),
-        views.Folio(lines if state != "confirmed" else (), 12_800, "EUR", tuple((TODAY + timedelta(n), 12_800) for n in range(3))),
+        head, desk, views.Keys(f"{BASE}/orders/r211", cut, keys, encoders, job, "k1" if job and job.state != "done" else None, bool(job and job.state in {"failed", "unknown"}), TODAY),
+        views.Folio(lines if state != "confirmed" else (), ((TODAY, 12_800),) if inside else (), 12_800, "EUR", tuple((TODAY + timedelta(n), 12_800) for n in range(3))),
         doors if state != "confirmed" else views.Doors((), doors.devices, TODAY),
     )  # fmt: skip
 
@@ -118,7 +146,12 @@ def shell(current: str = "board", *, live: str | None = None) -> Shell:
     """The frame of the demo hotel's pages."""
     nav = tuple(
         NavItem(f"{BASE}/{where}", text, icon, where == current)
-        for where, text, icon in (("board", "Room board", "grid"), ("arrivals", "Arrivals", "arrive"), ("in-house", "In house", "person"), ("departures", "Departures", "depart"))
+        for where, text, icon in (
+            ("board", "Room board", "grid"),
+            ("arrivals", "Arrivals", "arrive"),
+            ("in-house", "In house", "person"),
+            ("departures", "Departures", "depart"),
+        )
     )
     return Shell(
         console="Front office", place="Hôtel Démo", now=NOW, business_date=TODAY, nav=nav, person="Camille", csrf="c" * 8, simulated=True,

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
+import pytest
 from starlette.requests import Request
 
-from web.live import LivePage, LivePages
+from web.live import Changed, Listen, LivePage, LivePages
 from web.sse import Feed, Viewer
 
 
@@ -22,7 +25,7 @@ async def opened(viewer: Viewer) -> AsyncIterator[str]:
     return frames
 
 
-def keys_in(frame: str) -> list[str]:
+def keys_in(frame: str) -> list[Any]:
     """The states that the patches of a frame carry."""
     return [json.loads(line[6:]) for line in frame.splitlines() if line.startswith("data: ") and line != "data: {}"]
 
@@ -120,12 +123,17 @@ async def test_a_quiet_stream_beats() -> None:
 
 async def test_a_page_that_is_left_is_forgotten() -> None:
     news = feed()
-    response = news.response(Request({"type": "http", "headers": [], "query_string": b""}))
-    stream = response.body_iterator
-    await anext(aiter(stream))
+    response = news.response(asked(""))
+    stream = cast("AsyncGenerator[str]", response.body_iterator)
+    await anext(stream)
     assert news.watched
-    await stream.aclose()  # type: ignore[union-attr]
+    await stream.aclose()
     assert not news.watched
+
+
+def asked(after: str) -> Request:
+    """A browser that opens a stream."""
+    return Request({"type": "http", "headers": [], "query_string": f"after={after}".encode()})
 
 
 def hotel(**rooms: str) -> tuple[dict[str, str], LivePage]:
@@ -140,7 +148,7 @@ def hotel(**rooms: str) -> tuple[dict[str, str], LivePage]:
 
 async def test_only_the_tile_that_changed_is_sent_and_in_the_viewers_language() -> None:
     state, page = hotel(r201="vacant", r202="vacant")
-    request = Request({"type": "http", "headers": [], "query_string": f"after={page.position('zh')}".encode()})
+    request = asked(page.position("zh"))
     stream = aiter(page.response(request, "zh").body_iterator)
     await anext(stream)
     state["r201"] = "occupied"
@@ -151,40 +159,68 @@ async def test_only_the_tile_that_changed_is_sent_and_in_the_viewers_language() 
 
 async def test_a_room_that_was_added_makes_the_page_load_again() -> None:
     state, page = hotel(r201="vacant")
-    stream = aiter(page.response(Request({"type": "http", "headers": [], "query_string": f"after={page.position('en')}".encode()}), "en").body_iterator)
+    stream = aiter(page.response(asked(page.position("en")), "en").body_iterator)
     await anext(stream)
     state["r202"] = "vacant"
     await page.refresh()
     assert "resync" in str(await anext(stream))
 
 
-async def test_nobody_looks_so_nothing_is_read() -> None:
-    pages = LivePages(linger_s=0.01)
-    woken = asyncio.Event()
-
-    async def read() -> dict[str, str]:
-        return {"r201": "vacant"}
+@contextmanager
+def never() -> Iterator[Changed]:
+    """A hotel in which nothing happens."""
 
     async def changed() -> None:
-        await woken.wait()
+        await asyncio.Event().wait()
 
-    page = pages.open("/board", {"r201": "vacant"}, read, lambda *_: "", changed)
-    assert pages.open("/board", {}, read, lambda *_: "", changed) is page
+    yield changed
+
+
+@contextmanager
+def always() -> Iterator[Changed]:
+    """A hotel in which something happens all the time."""
+
+    async def changed() -> None:
+        await asyncio.sleep(0)
+
+    yield changed
+
+
+@pytest.mark.parametrize("listen", [never, always])
+async def test_nobody_looks_so_nothing_is_read(listen: Listen) -> None:
+    pages = LivePages(linger_s=0.02)
+    state, _ = hotel(r201="vacant")
+
+    async def read() -> dict[str, str]:
+        return state
+
+    page = pages.open("/board", state, read, lambda *_: "", listen)
+    assert pages.open("/board", {}, read, lambda *_: "", listen) is page
     (task,) = pages._tasks.values()
     await task
     assert pages.get("/board") is None
 
 
-async def test_a_page_that_cannot_be_read_ends_its_streams(caplog: object) -> None:
+async def test_what_happens_while_the_page_is_drawn_is_not_missed() -> None:
+    pages = LivePages()
+
+    async def read() -> dict[str, str]:
+        return {"r201": "occupied"}  # already so when the listening begins
+
+    page = pages.open("/board", {"r201": "vacant"}, read, lambda language, part, model: str(model), never)
+    stream = aiter(page.response(asked(page.position("en")), "en").body_iterator)
+    await anext(stream)
+    assert keys_in(str(await anext(stream))) == [{"id": "r201", "html": "occupied"}]
+    await pages.close()
+
+
+async def test_a_page_that_cannot_be_read_ends_its_streams() -> None:
     pages = LivePages()
 
     async def read() -> dict[str, str]:
         raise OSError("the database is gone")
 
-    async def changed() -> None:
-        await asyncio.sleep(0)
-
-    page = pages.open("/board", {"r201": "vacant"}, read, lambda *_: "", changed)
-    stream = aiter(page.response(Request({"type": "http", "headers": [], "query_string": f"after={page.position('en')}".encode()}), "en").body_iterator)
+    page = pages.open("/board", {"r201": "vacant"}, read, lambda *_: "", always)
+    stream = aiter(page.response(asked(page.position("en")), "en").body_iterator)
     assert [str(frame) async for frame in stream] == ["retry: 1000\n\n"]
     assert pages.get("/board") is None
