@@ -148,6 +148,8 @@ def order(registers: Sequence[int]) -> Command:
     )
     arg, purpose, card_type, areas, fifth = rest
     op = OP_NAMES.get(opcode, "UNKNOWN")
+    if op == "LIST_RIGHTS":
+        op = "UNKNOWN"  # there is no room for the answer on this binding
     args: dict[str, Any] = {
         "right_ref": right_ref,
         "version": version,
