@@ -6,8 +6,6 @@ Central(...).start()/stop()  the running program: store, clock, turn of the day,
 
 import asyncio
 import contextlib
-import importlib
-import importlib.util
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,7 +17,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, select
 from sqlalchemy.engine import URL
 
-from central import problem_json
+from central import pages, problem_json
 from central.bookings import facts, order_routes, stay_routes
 from central.configuration import CentralConfiguration
 from central.rooms import routes as room_routes
@@ -63,9 +61,7 @@ def create(services: Services) -> FastAPI:
         app.include_router(routes)
     app.include_router(sync_routes.router(services, RULES), include_in_schema=False)
     app.add_api_route("/healthz", _ready, include_in_schema=False)
-    if importlib.util.find_spec("central.pages.routes") is not None:
-        importlib.import_module("central.pages").attach(app)
-        app.include_router(importlib.import_module("central.pages.routes").router, include_in_schema=False)
+    pages.attach(app)
     return app
 
 
@@ -144,8 +140,10 @@ class Central:
         self._ends.push_async_callback(self._end_days)
         if isinstance(clock, SimulatedClock):
             clock.on_step(lambda: self._step(services))
-        self.serving = await serve(create(services), self.configuration.listen.host, self.configuration.listen.port)
+        app = create(services)
+        self.serving = await serve(app, self.configuration.listen.host, self.configuration.listen.port)
         self._ends.push_async_callback(self.serving.stop)
+        self._ends.push_async_callback(pages.close, app)  # ends the event streams, so that serving can end
         log.info("serving at %s", self.serving.url)
         return self.serving
 

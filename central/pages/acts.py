@@ -23,7 +23,8 @@ from central.problems import Invalid, Problem
 from central.rooms.care import set_care
 from central.staff.guard import COOKIE, check_csrf, session_from
 from central.staff.permissions import Permission
-from central.staff.sessions import LASTS, sign_in, sign_out
+from central.staff.routes import set_cookie
+from central.staff.sessions import sign_in, sign_out
 from central.store import idempotency
 from central.store.tables import property_
 from central.store.turn import Turn
@@ -85,8 +86,7 @@ async def login(request: Request) -> Response:
     except Problem as problem:
         return await _login(request, onward, user, hotel, problem)
     answer = RedirectResponse(local(onward), 303)
-    secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, token, max_age=int(LASTS.total_seconds()), httponly=True, samesite="lax", secure=secure)
+    set_cookie(answer, token, secure=request.url.scheme == "https")
     return answer
 
 

@@ -1,5 +1,6 @@
 """What every page of central has: who is signed in, the frame around the content, and answers for what goes wrong."""
 
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -24,6 +25,7 @@ from web.catalogue import N_, catalogue
 from web.live import LivePages
 from wire.ids import new_id
 
+log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parent / "templates"
 NAV = (
     ("board", N_("Room board"), "grid"),
@@ -41,9 +43,10 @@ PROBLEMS: dict[str, str] = {  # code -> what a receptionist reads; the rest is t
     "wrong_login": N_("User name or password is wrong."),
     "which_property": N_("Choose your hotel."),
     "throttled": N_("Too many tries. Wait a little."),
+    "fault": N_("This should not have happened. Try again, then tell support."),
     "idempotency_key_reused": N_("This form was sent before with other values. Try again now."),
 }
-HEADLINES: dict[int, str] = {403: N_("You may not do this"), 404: N_("There is no such page"), 409: N_("That was not possible")}
+HEADLINES: dict[int, str] = {403: N_("You may not do this"), 404: N_("There is no such page"), 409: N_("That was not possible"), 500: N_("Something went wrong")}
 
 
 class SignInFirst(Exception):
@@ -180,6 +183,11 @@ class PageRoute(APIRoute):
                 if web.wants_json(request):
                     raise
                 return problem_page(request, problem)
+            except Exception:
+                if web.wants_json(request):
+                    raise
+                log.exception("a page could not be drawn", extra={"path": request.url.path})
+                return problem_page(request, Problem("fault", "This should not have happened.", "Try again; then look at central's log."))
 
         return answer
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import Table, insert
 
 from central import pages
+from central.app import create
 from central.staff.passwords import hash_password
 from central.staff.people import Credentials, add_staff
 from central.store.database import Store
@@ -133,9 +134,7 @@ async def staffed(store: Store) -> Hotel:
 async def desk(store: Store) -> AsyncIterator[Desk]:
     """A browser in front of the small hotel's pages; nobody is signed in."""
     hotel = await staffed(store)
-    app = FastAPI()
-    app.state.services = hotel.services
-    pages.attach(app)
+    app = create(hotel.services)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hotel.test") as browser:
         yield Desk(hotel, app, browser)
     await pages.close(app)
