@@ -15,12 +15,12 @@ HORIZON = 400  # nights ahead that are made when a property is loaded; later one
 
 _n = inventory_night.c
 _OF_TYPE = (_n.property_id == bindparam("p"), _n.room_type == bindparam("t"))
-_SPAN = (*_OF_TYPE, _n.night >= bindparam("first"), _n.night < bindparam("end"))
+SPAN = (*_OF_TYPE, _n.night >= bindparam("first"), _n.night < bindparam("end"))
 _TAKEN = _n.sold + _n.optioned + _n.held + _n.burned
 _LIMIT = _n.physical - _n.out_of_order + _n.allowance
-TAKE = update(inventory_night).where(*_SPAN, _TAKEN + bindparam("count") <= _LIMIT).values(sold=_n.sold + bindparam("count"))
-_GIVE_BACK = update(inventory_night).where(*_SPAN).values(sold=_n.sold - bindparam("count"))
-_KNOWN = select(_n.night).where(*_SPAN)
+TAKE = update(inventory_night).where(*SPAN, _TAKEN + bindparam("count") <= _LIMIT).values(sold=_n.sold + bindparam("count"))
+_GIVE_BACK = update(inventory_night).where(*SPAN).values(sold=_n.sold - bindparam("count"))
+_KNOWN = select(_n.night).where(*SPAN)
 _PHYSICAL = select(func.count()).select_from(room).where(room.c.property_id == bindparam("p"), room.c.room_type == bindparam("t"))
 _BROKEN = (
     select(maintenance.c.first_night, maintenance.c.end_night)
@@ -39,7 +39,7 @@ _GRID = (
     .where(_n.property_id == bindparam("p"), _n.night >= bindparam("first"), _n.night < bindparam("end"))
     .order_by(_n.room_type, _n.night)
 )
-_SHIFT = update(inventory_night).where(*_SPAN).values(out_of_order=_n.out_of_order + bindparam("count"))
+_SHIFT = update(inventory_night).where(*SPAN).values(out_of_order=_n.out_of_order + bindparam("count"))
 _RESIZE = update(inventory_night).where(*_OF_TYPE, _n.physical != bindparam("physical")).values(physical=bindparam("physical"))
 
 

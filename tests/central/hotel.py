@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pytest_asyncio
@@ -43,7 +44,7 @@ def small_hotel(slug: str = "demo", number: int = 42, rooms: dict[str, str] | No
         check_out="11:00",
         languages=["en", "zh"],
         simulated=True,
-        taxes={"room": 10},
+        taxes={"room": Decimal(10)},
         room_types=[RoomType(code=kind, names={"en": kind, "zh": kind}, capacity=2) for kind in kinds],
         rooms=[Room(number=room, type=kind, floor=int(room[0]), doors=[int(room)]) for room, kind in told.items()],
         prices=[Price(type=kind, gross_minor=10000 * (1 + at), tax="room") for at, kind in enumerate(kinds)],

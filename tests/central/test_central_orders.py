@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -90,7 +91,7 @@ async def test_an_order_far_ahead_opens_its_nights(hotel: Hotel) -> None:
         ({"nightly_gross_minor": (1, 2)}, "price_mismatch"),
     ],
 )
-async def test_an_impossible_order_is_refused_with_its_reason(hotel: Hotel, changes: dict[str, object], code: str) -> None:
+async def test_an_impossible_order_is_refused_with_its_reason(hotel: Hotel, changes: dict[str, Any], code: str) -> None:
     with pytest.raises(Invalid) as refused:
         await hotel.do(take_order, order(**changes))
     assert refused.value.code == code
