@@ -89,8 +89,8 @@ class BleLock:
         self._log_id = 0
         self._heard: tuple[int, int] | None = None  # advertised: event seq (low word), flags
         self._seen: tuple[int, int] | None = None  # the same, as the last complete visit answered it
-        self._visited_at = self._quiet_since = float("-inf")
-        self._failures = 0
+        self._visited_at = self._answered_at = self._quiet_since = float("-inf")
+        self._failures, self._started = 0, float("inf")
         self._early: list[Event] | None = []  # events that came before this run's first condition
 
     # ------------------------------------------------------------ the contract
@@ -101,10 +101,10 @@ class BleLock:
         self._intake = EventIntake(emit, self._memory, self._may_forget)
         self._seen, self._early = None, []  # a new run tells everything again
         end = self._radio.watch(self._address, self._advertised)
-        started = asyncio.get_running_loop().time()
+        self._started = asyncio.get_running_loop().time()
         try:
             while True:
-                await self._until_due(started)
+                await self._until_due()
                 await self._visit()
         finally:
             end()
@@ -117,6 +117,8 @@ class BleLock:
             return Reply(Code.UNSUPPORTED)
         if self._expired(command):
             return Reply(Code.EXPIRED)
+        if self._away():
+            raise Unreachable(self._name, f"not heard for {self._silent_s:g} s", "Check its batteries and the distance to the box.")
         limit_s = MOMENTARY_S if type(command.op) in MOMENTARY else GIVE_UP_S
         job = _Job(command, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
@@ -152,7 +154,7 @@ class BleLock:
         self._heard = (advertised.seq, advertised.flags)
         self._wake.set()
 
-    async def _until_due(self, started: float) -> None:
+    async def _until_due(self) -> None:
         """Return when a visit is due: a command waits, or there is news and the last visit is long enough ago."""
         loop = asyncio.get_running_loop()
         while True:
@@ -162,11 +164,16 @@ class BleLock:
             waiting = bool(self._jobs) or self._news()
             if waiting and loop.time() >= due:
                 return
-            if loop.time() - (self._radio.heard_at(self._address) or started) > self._silent_s:
+            if self._away():
                 self._reports.health("offline")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(due - loop.time(), WATCH_S) if waiting else WATCH_S):
                     await self._wake.wait()
+
+    def _away(self) -> bool:
+        """Whether the lock has not been heard for too long, on the air or on a connection."""
+        heard = max(self._radio.heard_at(self._address) or self._started, self._answered_at)
+        return asyncio.get_running_loop().time() - heard > self._silent_s
 
     def _news(self) -> bool:
         """Whether the lock advertises something that no visit has answered."""
@@ -201,6 +208,8 @@ class BleLock:
             self._failures += 1
             if self._failures == DEGRADED_AFTER:
                 self._reports.health("degraded")
+        else:
+            self._answered_at = asyncio.get_running_loop().time()
         finally:
             self._visited_at = asyncio.get_running_loop().time()
 

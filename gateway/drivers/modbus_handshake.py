@@ -9,10 +9,11 @@ from gateway.buses.failures import LinkDown
 from gateway.device import CancelCard, Command
 from gateway.drivers import modbus_mailbox
 from gateway.drivers.modbus_registers import Look, Status
-from gateway.drivers.ops import limits
+from gateway.drivers.ops import CARD_WORK, limits
 
 QUICK_S, SLOW_S = 0.02, 0.2  # between two looks; the sheet asks for 100-250 ms, a check-in for less at first
 REWRITE_S = 1.0  # a mailbox that has not moved by then is written again
+STUCK_S = {False: 3.0, True: 14.0}  # taken and not ended by then (card work, which waits 12 s for a card): asked again under a new number
 FINAL = 3  # command state: 3 done, 4 error
 LOST = 2  # looks without an answer before anything was written
 
@@ -55,12 +56,13 @@ class Mailbox:
     async def _handshake(self, command: Command, deadline: float, expired: Callable[[], bool]) -> Look:
         loop, pause, failures = asyncio.get_running_loop(), QUICK_S, 0
         written: _Written | None = None
+        stuck_s = STUCK_S[type(command.op) in CARD_WORK]
         while True:
             try:
                 look = await self._look()
                 if _finished(look.status, written):
                     return look
-                if _must_write(look.status, written, loop.time()):
+                if _must_write(look.status, written, loop.time(), stuck_s):
                     if expired():
                         raise LinkDown("it expired before the device had taken it")
                     written, pause = await self._put(command, look.status), QUICK_S
@@ -92,12 +94,12 @@ def _finished(status: Status, written: _Written | None) -> bool:
     return written is not None and written.boot == _boot(status) and status.ack_seq == written.cmd_seq and status.cmd_state >= FINAL
 
 
-def _must_write(status: Status, written: _Written | None, now: float) -> bool:
-    """Nothing written yet, another boot since, not taken in time, or overtaken by another number (the result is asked for again)."""
+def _must_write(status: Status, written: _Written | None, now: float, stuck_s: float) -> bool:
+    """Nothing written yet, another boot since, not taken or not ended in time, or overtaken by another number."""
     if written is None or written.boot != _boot(status):
         return True
     if status.ack_seq == written.cmd_seq:
-        return False
+        return now - written.at >= stuck_s
     if modbus_mailbox.following(status.ack_seq) == written.cmd_seq:
         return now - written.at >= REWRITE_S
     return True
