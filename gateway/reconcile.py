@@ -30,6 +30,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # device sheet: exponential 1 s to 60 
 COMPARE_S = 45.0  # a door in transition is asked at least so often
 HOURLY_S = 3600.0
 ALARM_S = 60.0
+SETTLE_S = 3.0
 FAR = timedelta(days=400)  # a floor beyond this is no floor of ours
 
 _log = logging.getLogger(__name__)
@@ -118,12 +119,16 @@ class Reconciler:
     # ------------------------------------------------------------ one door
 
     async def _keep(self, door: _Door) -> None:
+        with contextlib.suppress(TimeoutError):  # drivers start beside us; a first try before them would only fail
+            async with asyncio.timeout(SETTLE_S):
+                await door.wake.wait()
         while True:
             door.wake.clear()
             try:
                 done = await self._close(door)
             except DeviceError as why:
-                _log.info("door %s: %s", door.number, why)
+                if door.trouble_since is None:
+                    _log.info("door %s: %s", door.number, why)
                 await self._in_trouble(door, "door_unreachable")
                 done = False
             except StoreError as why:

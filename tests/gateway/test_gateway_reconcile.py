@@ -19,6 +19,7 @@ from wire.facts import RightChanged, TaskRaised
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(reconcile, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(reconcile, "SETTLE_S", 0.01)
 
 
 def told(house: Box, key_id: str) -> list[str]:
