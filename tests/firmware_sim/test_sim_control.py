@@ -47,7 +47,7 @@ SETTINGS = {
         {"name": "room-205", "class": "room", "binding": "modbus", "line": "east", "unit": 151},
     ],
 }
-NAMES = [line["name"] for line in SETTINGS["devices"]]  # type: ignore[attr-defined, index]
+NAMES = [line["name"] for line in SETTINGS["devices"]]  # type: ignore[attr-defined]
 Ask = httpx.AsyncClient
 
 
