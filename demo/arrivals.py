@@ -11,9 +11,10 @@ from typing import Any
 # The data hold no names, so the demo invents them; every order keeps its name from run to run.
 _FAMILY = (
     "Almeida", "Byrne", "Castro", "Doyle", "Esteves", "Fournier", "García", "Hughes", "Ivanova", "Jansen", "Keane", "Lefèvre",
-    "Moreira", "Nolan", "Oliveira", "Pinto", "Quinn", "Ramos", "Sousa", "Taylor", "王", "李", "陈", "Walsh",
+    "Moreira", "Nolan", "Oliveira", "Pinto", "Quinn", "Ramos", "Sousa", "Taylor", "Walsh",
 )  # fmt: skip
 _GIVEN = ("Ana", "Brian", "Chloé", "Diego", "Emma", "Filipe", "Grace", "Hugo", "Inês", "João", "Kate", "Louis", "Marta", "Niall")
+_CHINESE = ("王芳", "李伟", "陈静", "张敏", "刘洋")
 CHANNELS = {"TA/TO": "agency", "Direct": "direct", "Corporate": "corporate", "GDS": "gds"}  # the data's word -> ours
 
 
@@ -21,6 +22,7 @@ CHANNELS = {"TA/TO": "agency", "Direct": "direct", "Corporate": "corporate", "GD
 class Arrival:
     """One booking. `booked_before` and `cancelled_before` are days before the day of arrival; the price is one night's, in cents."""
 
+    place: int  # in the file
     source_row: int
     booked_before: int
     cancelled_before: int | None
@@ -37,7 +39,9 @@ class Arrival:
 
     @property
     def guest(self) -> str:
-        return f"{_GIVEN[self.source_row % len(_GIVEN)]} {_FAMILY[self.source_row % len(_FAMILY)]}"
+        if self.place % 8 == 3:  # noqa: PLR2004 - now and then
+            return _CHINESE[self.place // 8 % len(_CHINESE)]
+        return f"{_GIVEN[self.place % len(_GIVEN)]} {_FAMILY[self.place * 5 % len(_FAMILY)]}"
 
     def order(self, today: date) -> dict[str, Any]:
         """Return the body that the order API takes."""
@@ -61,6 +65,7 @@ def arrivals() -> tuple[Arrival, ...]:
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     return tuple(
         Arrival(
+            place=place,
             source_row=int(row["source_row"]),
             booked_before=int(row["booked_days_before"]),
             cancelled_before=int(row["cancelled_days_before"]) if row["cancelled_days_before"] else None,
@@ -71,7 +76,7 @@ def arrivals() -> tuple[Arrival, ...]:
             channel=CHANNELS[row["channel"]],
             price_minor=int(Decimal(row["price_per_night_eur"]) * 100),
         )
-        for row in rows
+        for place, row in enumerate(rows)
     )
 
 
