@@ -65,7 +65,7 @@ def heard(bar: Bar, told: Told, grace: timedelta = GRACE) -> tuple[Bar, tuple[Ef
         case "fault":
             return faulted(bar, told.slot, (LOG, told.seq))
         case "begin" | "end" | "open" | "shut":
-            return marked(bar, Mark(LOG, told.seq, told.kind, at(told.seconds), "A7" if told.kind == "begin" else "")), ()  # type: ignore[arg-type]
+            return marked(bar, Mark(LOG, told.seq, told.kind, at(told.seconds), "A7" if told.kind == "begin" else "")), ()
     raise ValueError(told.kind)
 
 
