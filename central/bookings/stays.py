@@ -1,5 +1,6 @@
 """Stays: check-in, move, change of departure, check-out; each one transaction, each judged by the one table in `wire`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from central.bookings import books, keys, rules
 from central.bookings.books import Reservation
 from central.bookings.orders import rates_of, release
 from central.folio import ledger
-from central.folio.ledger import Line
+from central.folio.ledger import Line, Posting
 from central.problems import NotAllowed
 from central.rooms import assignment, inventory
 from central.rooms.care import move_axes
@@ -209,6 +210,15 @@ def post_nights(turn: Turn, stay: Reservation, days: tuple[date, ...]) -> int:
         for day in days
     ]
     return ledger.post_once(turn, stay.reservation_id, f"night/{stay.reservation_id}", lines)
+
+
+def unposted(stay: Reservation, house: House, folio: Iterable[Posting]) -> int:
+    """Return the price of the nights that a check-out now would post, in minor units."""
+    if stay.status is not Status.IN_HOUSE:
+        return 0
+    posted = {line.detail.get("night") for line in folio if line.code == ledger.ROOM}
+    used = rules.charged(stay.arrival, stay.departure, house.business_date)
+    return sum(stay.nightly_gross_minor[(day - stay.arrival).days] for day in used if day.isoformat() not in posted)
 
 
 def pay(turn: Turn, reservation_id: str, payment_id: str, method: str, amount_minor: int, reference: str = "") -> bool:

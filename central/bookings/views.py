@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, tuple_
 
-from central.bookings import books, keys
+from central.bookings import books, keys, stays
 from central.bookings.books import Reservation
 from central.folio import ledger
 from central.folio.ledger import Posting
@@ -125,7 +125,8 @@ class ReservationView:
     reservation: ReservationRow
     doors: tuple[int, ...]
     currency: str
-    balance_minor: int
+    balance_minor: int  # posted so far
+    due_minor: int  # to be paid when the guest leaves now: the balance and the used nights that are not posted yet
     folio: tuple[Posting, ...]
     keys: tuple[KeyView, ...]
     jobs: tuple[JobState, ...]
@@ -148,13 +149,13 @@ class OrderView:
     reservations: tuple[ReservationRow, ...]
 
 
-def rows(conn: Connection, vault: Vault, property_id: str, stays: Sequence[Reservation]) -> list[ReservationRow]:
+def rows(conn: Connection, vault: Vault, property_id: str, found: Sequence[Reservation]) -> list[ReservationRow]:
     """Return list rows of reservations, their guests read at once."""
-    guests = profiles.read(conn, vault, property_id, (stay.guest_id for stay in stays))
+    guests = profiles.read(conn, vault, property_id, (stay.guest_id for stay in found))
     shared = [name for name in ReservationRow.__dataclass_fields__ if name not in {"guest", "status"}]
     return [
         ReservationRow(guest=guests[stay.guest_id], status=str(stay.status), **{name: getattr(stay, name) for name in shared})
-        for stay in stays
+        for stay in found
     ]
 
 
@@ -164,9 +165,9 @@ def order_view(conn: Connection, vault: Vault, property_id: str, order_id: str) 
     return _order(order, rows(conn, vault, property_id, books.of_order(conn, property_id, order_id)))
 
 
-def _order(order: Any, stays: Iterable[ReservationRow]) -> OrderView:
+def _order(order: Any, rooms: Iterable[ReservationRow]) -> OrderView:
     plain = {name: order[name] for name in ("order_id", "number", "channel", "channel_reference", "status", "booked_at", "taken_at")}
-    return OrderView(version=order["channel_version"], reservations=tuple(stays), **plain)
+    return OrderView(version=order["channel_version"], reservations=tuple(rooms), **plain)
 
 
 def order_page(
@@ -182,8 +183,8 @@ def order_page(
     found = conn.execute(query.limit(limit), told).mappings().all()
     ids = [order["order_id"] for order in found]
     of_page = select(reservation).where(reservation.c.property_id == property_id, reservation.c.order_id.in_(ids))
-    stays = [books.of_row(row) for row in conn.execute(of_page.order_by(reservation.c.number)).mappings()]
-    told_rows = rows(conn, vault, property_id, stays)
+    rooms = [books.of_row(row) for row in conn.execute(of_page.order_by(reservation.c.number)).mappings()]
+    told_rows = rows(conn, vault, property_id, rooms)
     return [_order(order, (row for row in told_rows if row.order_id == order["order_id"])) for order in found]
 
 
@@ -207,6 +208,7 @@ def reservation_view(conn: Connection, vault: Vault, property_id: str, reservati
         doors=doors,
         currency=house.currency,
         balance_minor=owed,
+        due_minor=owed + stays.unposted(stay, house, folio),
         folio=folio,
         keys=_keys(conn, property_id, reservation_id),
         jobs=tuple(jobs.of_reservation(conn, property_id, reservation_id)),

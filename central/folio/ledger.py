@@ -123,7 +123,10 @@ def pay(turn: Turn, reservation_id: str, payment_id: str, method: str, amount_mi
 
 
 def reverse(turn: Turn, posting_id: str, reason: str) -> tuple[str, str]:
-    """Post the exact negative of a line and return (its id, the reservation's id). Raises NotFound, or Conflict when it is reversed, or a reversal, already."""
+    """Post the exact negative of a line and return (its id, the reservation's id).
+
+    Raises NotFound, or Conflict when the line is reversed, or is a reversal, already.
+    """
     row = turn.conn.execute(_ONE, {"p": turn.property_id, "id": posting_id}).mappings().one_or_none()
     if row is None:
         raise NotFound("posting", posting_id)

@@ -113,7 +113,7 @@ async def test_the_free_rooms_of_the_query_are_those_of_a_look_at_every_night(ho
     rows = await hotel.ask(lambda conn, _: conn.execute(select(room_night.c.room, room_night.c.night)).all())
     book: Book = {name: {(row.night - day(0)).days for row in rows if row.room == name} for name in ("201", "202", "203")}
     for first in range(7):
-        found = await hotel.ask(lambda conn, slug, first=first: assignment.free_rooms(conn, slug, day(first), day(first + 2), "A"))  # type: ignore[misc]
+        found = await hotel.ask(lambda conn, slug, first=first: assignment.free_rooms(conn, slug, day(first), day(first + 2), "A"))
         assert [(row.room, row.before, row.after) for row in found] == [
             (one.room, one.before, one.after) for one in candidates(book, first, first + 2)
         ]
@@ -191,7 +191,7 @@ def test_the_shipped_demo_has_the_rooms_that_its_arrivals_need() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place", "words"),
     [
-        ('{number: "205", type: A', '{number: "205", type: AA', ":32:25: rooms.4.type:", "did you mean 'A'?"),
+        ('{number: "205", type: A', '{number: "205", type: AA', ":32:27: rooms.4.type:", "did you mean 'A'?"),
         ('{number: "205"', '{number: "204"', ":32:14: rooms.4.number:", "each once"),
         ("time_zone: Europe/Paris", "time_zone: Europe/Pari", ":6:12: time_zone:", "did you mean 'Europe/Paris'?"),
         ("currency: EUR", "curency: EUR", ":7:1: curency:", "did you mean 'currency'?"),
