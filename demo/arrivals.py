@@ -39,7 +39,7 @@ class Arrival:
 
     @property
     def guest(self) -> str:
-        if self.place % 8 == 3:  # noqa: PLR2004 - now and then
+        if self.place % 8 == 3:
             return _CHINESE[self.place // 8 % len(_CHINESE)]
         return f"{_GIVEN[self.place % len(_GIVEN)]} {_FAMILY[self.place * 5 % len(_FAMILY)]}"
 

@@ -70,6 +70,7 @@ class Hotel:
         self._seed, self._say = seed, say
         self._when_central = when_central or _nothing
         self.ports = choose_ports(fixed_ports)
+        self.central, self.box, self.sim = (self.ports.url(port) for port in (self.ports.central, self.ports.box, self.ports.sim))
         self.relay = Relay(self.ports.host, self.ports.central)
         self.token = secrets.token_urlsafe(24)
         self._children: dict[str, Child] = {}
@@ -78,20 +79,6 @@ class Hotel:
         self._socket_folder: Path | None = None
         self.bluez = self.homes.sim / "bluez.sock"
         self.broker_name = ""
-
-    # ------------------------------------------------------------ addresses
-
-    @property
-    def central(self) -> str:
-        return self.ports.url(self.ports.central)
-
-    @property
-    def box(self) -> str:
-        return self.ports.url(self.ports.box)
-
-    @property
-    def sim(self) -> str:
-        return self.ports.url(self.ports.sim)
 
     @property
     def prepared(self) -> Prepared:
