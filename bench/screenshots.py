@@ -5,15 +5,13 @@ Uses the demo that runs in LATCHKEY_HOME, or the one that `--demo FILE` describe
 
 import argparse
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ from host.home import home
 SIZES = ((1366, 768), (390, 844))  # a desk's screen and a phone
 LANGUAGES = ("zh", "en")
 MOST_PAGES = 40
-READY_S = 90.0
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -102,26 +99,27 @@ def shoot(browser: Browser, demo: dict[str, Any], into: Path) -> list[Path]:
 @contextmanager
 def running(told: Path | None) -> Iterator[dict[str, Any]]:
     """The demo's status file: that which was told, or which runs here, or a demo of our own for the length of the block."""
-    status = told or home().root / "demo.json"
+    status = told or home().root / "demo" / "demo.json"
     if told or status.exists():
         yield read(status)
         return
     with tempfile.TemporaryDirectory(prefix="latchkey-screenshots-") as folder:
-        program = [sys.executable, "-m", "demo.cli", "run"]
-        with subprocess.Popen(program, env={**os.environ, "LATCHKEY_HOME": folder}, stdout=sys.stderr) as child:
+        words = [sys.executable, "-m", "demo.cli", "run", "--home", folder, "--json"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
             try:
-                yield wait_for(Path(folder) / "demo.json", child)
+                yield read(wait_for(child.stdout or ()))
             finally:
                 child.send_signal(signal.SIGINT)
+                child.communicate()
 
 
-def wait_for(status: Path, child: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    """The status of a demo that is being started, once it says that it is ready."""
-    limit = time.monotonic() + READY_S
-    while time.monotonic() < limit and child.poll() is None:
-        if status.exists() and read(status).get("ready"):
-            return read(status)
-        time.sleep(0.2)
+def wait_for(lines: Iterable[str]) -> Path:
+    """Where the status of a demo is that is being started, once it says that it is open; shows what it says until then."""
+    for line in lines:
+        said = json.loads(line)
+        print(said["say"], file=sys.stderr)
+        if "status" in said:
+            return Path(said["status"])
     raise HostError("the demo did not come up", "`./dev run` says why")
 
 

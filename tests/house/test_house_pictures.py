@@ -12,7 +12,7 @@ from fastapi import Cookie, FastAPI, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from playwright.sync_api import sync_playwright
 
-from bench.screenshots import FLAGS, kind_of, read, running, shoot
+from bench.screenshots import FLAGS, kind_of, read, running, shoot, wait_for
 from host.exits import HostError
 from host.serving import served
 from tests.lanes import chromium
@@ -95,3 +95,9 @@ def test_a_demo_that_runs_is_used(tmp_path: Path) -> None:
 def test_a_status_file_that_is_none_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="no status of a running demo"):
         read(tmp_path / "demo.json")
+
+
+def test_a_demo_that_is_started_is_used_when_it_says_that_it_is_open() -> None:
+    assert wait_for(['{"say": "central: up"}\n', '{"say": "open", "status": "demo.json"}\n', "never read"]) == Path("demo.json")
+    with pytest.raises(HostError, match="did not come up"):
+        wait_for(['{"say": "all of it is stopped"}\n'])
