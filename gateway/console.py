@@ -42,6 +42,13 @@ def console(parts: "Parts") -> FastAPI:
             raise HTTPException(404, f"there is no door {number} in the configuration")
         return await parts.store.read(lambda db: door(parts, db, number))
 
+    _add_lists(app, parts)
+    return app
+
+
+def _add_lists(app: FastAPI, parts: "Parts") -> None:
+    """Who was turned away, what was dropped, what was asked, and the digest of the mirror."""
+
     @app.get("/strangers")
     async def strangers() -> list[dict[str, Any]]:
         await parts.drops.flush(parts.store)
@@ -60,8 +67,6 @@ def console(parts: "Parts") -> FastAPI:
     @app.get("/jobs")
     async def jobs() -> list[dict[str, Any]]:
         return await parts.store.read(_jobs)
-
-    return app
 
 
 async def box_health(parts: "Parts") -> dict[str, Any]:

@@ -110,14 +110,12 @@ async def test_an_alarm_at_a_door_is_a_task(box: Box) -> None:
 
 
 async def test_a_room_device_tells_occupancy_and_service_and_no_movement(box: Box) -> None:
-    for seq, (kind, data) in enumerate(
-        [
-            ("motion", {"on": True}),
-            ("occupancy", {"state": "occupied", "cause": "motion"}),
-            ("service", {"value": "dnd", "source": "panel"}),
-        ],
-        1,
-    ):
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("motion", {"on": True}),
+        ("occupancy", {"state": "occupied", "cause": "motion"}),
+        ("service", {"value": "dnd", "source": "panel"}),
+    ]
+    for seq, (kind, data) in enumerate(told, 1):
         await box.engine.emit(event(seq, kind, data, device="room-201"))
     assert {type(fact) for fact in box.facts()} == {RoomOccupancy, RoomService}
 

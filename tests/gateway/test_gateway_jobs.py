@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.device import Code, Command, Encode, LockKind, ReadCard, Reply, Unreachable, UnlockPulse, VerifyCard
+from gateway.device import Code, Command, Encode, LockKind, ReadCard, Reply, UnlockPulse, Unreachable, VerifyCard
 from gateway.engine import Unit
 from gateway.jobs import Jobs
 from gateway.reconcile import LONGEST_WAIT_S

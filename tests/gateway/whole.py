@@ -20,6 +20,7 @@ from firmware_sim.settings import HotelSettings
 from gateway import app, configuration
 from gateway.app import Parts
 from gateway.buses.open import open_buses
+from gateway.keys import Keys
 from gateway.store import Store
 from gateway.sync import journal
 from host.clock import Clock, SystemClock
@@ -71,6 +72,22 @@ def _keys(devices: Sequence[Device]) -> dict[str, dict[str, str]]:
     return {name: {"k_dev": secrets.token_hex(32), "mqtt_password": secrets.token_urlsafe(12)} for name in names}
 
 
+def _prepared(folder: Path, devices: Sequence[Device], ports: Ports, keys: dict[str, dict[str, str]]) -> tuple[Home, Hotel]:
+    """Write the box's home and build the simulated devices with the same keys."""
+    home = Home(folder / "box").prepared()
+    home.write_keys("devices.json", keys)
+    told: dict[str, Any] = gateway_yaml(tuple(devices), ports, "demo")
+    told.pop("clock")
+    told.pop("central")
+    if not any(device.binding == "ble" for device in devices):
+        told["buses"].pop("ble")
+    save(home.config / "gateway.yaml", told)
+    settings = HotelSettings.model_validate(simulator_yaml(tuple(devices), ports, "demo", 42, 7))
+    k_dev = {name: bytes.fromhex(held["k_dev"]) for name, held in keys.items()}
+    passwords = {name: held["mqtt_password"] for name, held in keys.items()}
+    return home, Hotel(settings, SimulatorKeys(k_dev, passwords, bytes(32), 42), folder / "sim")
+
+
 @asynccontextmanager
 async def house(
     folder: Path, names: Sequence[str], patch: pytest.MonkeyPatch | None = None, clock: Clock | None = None
@@ -80,45 +97,39 @@ async def house(
     lines = {"east": broker.free_port(), "west": broker.free_port()}
     ports = Ports(1, 0, broker.free_port(), 1, 1, broker.free_port(), lines)
     keys = _keys(devices)
+    home, simulated = _prepared(folder, devices, ports, keys)
     accounts = broker.Accounts("demo", {name: held["mqtt_password"] for name, held in keys.items()})
     _, child = await broker.start(folder / "broker", accounts, ports.host, ports.broker)
-    home = Home(folder / "box").prepared()
-    home.write_keys("devices.json", keys)
-    told: dict[str, Any] = {**gateway_yaml(devices, ports, "demo")}
-    told.pop("clock")
-    told.pop("central")
-    ble = any(device.binding == "ble" for device in devices)
-    if not ble:
-        told["buses"].pop("ble")
-    save(home.config / "gateway.yaml", told)
-    settings = HotelSettings.model_validate(simulator_yaml(devices, ports, "demo", 42, 7))
-    k_dev = {name: bytes.fromhex(held["k_dev"]) for name, held in keys.items()}
-    passwords = {name: held["mqtt_password"] for name, held in keys.items()}
-    simulated = Hotel(settings, SimulatorKeys(k_dev, passwords, bytes(32), 42), folder / "sim")
     await simulated.start()
-    store = Store(home.data / "box.db", journal.STEPS)
-    store.open()
-    loaded = configuration.load(home.config / "gateway.yaml")
-    parts = app.build(loaded, home, clock or SystemClock(), store)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            if ble and patch is not None:
+            if patch is not None:
                 await stack.enter_async_context(bleak_at(patch, f"unix:path={folder / 'sim' / 'bluez.sock'}"))
-            buses = await stack.enter_async_context(
-                open_buses(loaded.told.buses, drops=parts.drops, client_id="gateway-test", mqtt_password=passwords["gateway"])
-            )
-            tasks = [asyncio.create_task(part) for part in app.running(parts, buses)]
-            found = House(parts, simulated)
+            found = House(await _running(stack, home, clock or SystemClock()), simulated)
             for device in devices:
                 if device.room and device.door:
                     await found.put("room", device.room, RoomBody("double", 2, (device.door,), Care.INSPECTED))
-            try:
-                yield found
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            yield found
     finally:
-        await store.close()
         await simulated.stop()
         await child.stop()
+
+
+async def _running(stack: contextlib.AsyncExitStack, home: Home, clock: Clock) -> Parts:
+    """Build and run the box; the stack ends it."""
+    store = Store(home.data / "box.db", journal.STEPS)
+    store.open()
+    stack.push_async_callback(store.close)
+    loaded = configuration.load(home.config / "gateway.yaml")
+    parts = app.build(loaded, home, clock, store)
+    password = Keys(home).mqtt_password("gateway")
+    buses = open_buses(loaded.told.buses, drops=parts.drops, client_id="gateway-test", mqtt_password=password)
+    tasks = [asyncio.create_task(part) for part in app.running(parts, await stack.enter_async_context(buses))]
+
+    async def end() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return parts
