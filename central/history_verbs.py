@@ -55,7 +55,8 @@ def import_bookings(file: Path, slug: Property, config: Config = None, as_json: 
 
 def told(slug: str, report: "Report") -> str:
     """Return an import in words, with the first refusals."""
-    counts = f"{slug}: {report.stored} stored, {report.known} known already, {report.other_hotel} of the other hotel, {len(report.refused)} refused"
+    ours = f"{slug}: {report.stored} stored, {report.known} known already, {len(report.refused)} refused"
+    counts = f"{ours}; {report.other_hotel} lines are of the other hotel"
     refusals = [f"  line {one.line}: {one.reason}" for one in report.refused[:SHOWN]]
     more = [f"  … and {len(report.refused) - SHOWN} more (--json lists all)"] if len(report.refused) > SHOWN else []
     return "\n".join([counts, *refusals, *more])
