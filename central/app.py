@@ -41,6 +41,7 @@ from host.serving import Serving, serve
 from host.simulated_clock import SimulatedClock
 
 VERSION = "1"
+API = (staff_routes.routes, room_routes.routes, order_routes.routes, stay_routes.routes)
 RULES = intake.Rules(facts.HANDLERS, facts.BULK, facts.refused, facts.alarm)
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def create(services: Services) -> FastAPI:
     )
     app.state.services = services
     problem_json.install(app)
-    for routes in (staff_routes.routes, room_routes.routes, order_routes.routes, stay_routes.routes):
+    for routes in API:
         app.include_router(routes)
     app.include_router(sync_routes.router(services, RULES), include_in_schema=False)
     app.add_api_route("/healthz", _ready, include_in_schema=False)

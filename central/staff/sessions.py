@@ -23,14 +23,14 @@ _PERSON = select(staff.c.staff_id, staff.c.password_hash).where(
     staff.c.property_id == bindparam("p"), staff.c.login == bindparam("login"), staff.c.active
 )
 _FAILURES = select(login_failure.c.failures, login_failure.c.locked_until).where(
-    login_failure.c.property_id == bindparam("p"), login_failure.c.login == bindparam("login")
+    login_failure.c.property_id == bindparam("p"), login_failure.c.login == bindparam("who")
 )
 _AGAIN = (
     update(login_failure)
-    .where(login_failure.c.property_id == bindparam("p"), login_failure.c.login == bindparam("login"))
+    .where(login_failure.c.property_id == bindparam("p"), login_failure.c.login == bindparam("who"))
     .values(failures=bindparam("failures_"), locked_until=bindparam("until_", type_=login_failure.c.locked_until.type))
 )
-_FORGIVE = delete(login_failure).where(login_failure.c.property_id == bindparam("p"), login_failure.c.login == bindparam("login"))
+_FORGIVE = delete(login_failure).where(login_failure.c.property_id == bindparam("p"), login_failure.c.login == bindparam("who"))
 _SESSION = (
     select(staff_session.c.csrf, staff_session.c.expires_at, staff.c.staff_id, staff.c.display_name, staff.c.roles, staff.c.language)
     .join_from(staff_session, staff, (staff.c.property_id == staff_session.c.property_id) & (staff.c.staff_id == staff_session.c.staff_id))
@@ -81,7 +81,7 @@ def _only_property(conn: Connection) -> str:
 
 def _tried(turn: Turn, login: str, now: datetime) -> None:
     """Count a try; one that succeeds is forgiven together with those before. Raises Throttled while the login rests."""
-    told = {"p": turn.property_id, "login": login}
+    told = {"p": turn.property_id, "who": login}
     row = turn.conn.execute(_FAILURES, told).first()
     if row is not None and row.locked_until is not None and row.locked_until > now:
         raise Throttled(int((row.locked_until - now).total_seconds()) + 1)
@@ -96,7 +96,7 @@ def _tried(turn: Turn, login: str, now: datetime) -> None:
 
 
 def _begun(turn: Turn, login: str, token: str, now: datetime) -> None:
-    turn.conn.execute(_FORGIVE, {"p": turn.property_id, "login": login})
+    turn.conn.execute(_FORGIVE, {"p": turn.property_id, "who": login})
     turn.conn.execute(_SWEEP, {"p": turn.property_id, "now": now})
     staff_id = turn.actor.removeprefix("staff/")
     row = {"property_id": turn.property_id, "token_hash": hash_of(token), "staff_id": staff_id, "csrf": secrets.token_urlsafe(24)}

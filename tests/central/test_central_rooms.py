@@ -113,10 +113,13 @@ async def test_the_free_rooms_of_the_query_are_those_of_a_look_at_every_night(ho
     rows = await hotel.ask(lambda conn, _: conn.execute(select(room_night.c.room, room_night.c.night)).all())
     book: Book = {name: {(row.night - day(0)).days for row in rows if row.room == name} for name in ("201", "202", "203")}
     for first in range(7):
-        found = await hotel.ask(lambda conn, slug, first=first: assignment.free_rooms(conn, slug, day(first), day(first + 2), "A"))
-        assert [(row.room, row.before, row.after) for row in found] == [
-            (one.room, one.before, one.after) for one in candidates(book, first, first + 2)
-        ]
+        found = await free(hotel, first)
+        assert found == [(one.room, one.before, one.after) for one in candidates(book, first, first + 2)]
+
+
+async def free(hotel: Hotel, first: int) -> list[tuple[str, date | None, date | None]]:
+    rows = await hotel.ask(lambda conn, slug: assignment.free_rooms(conn, slug, day(first), day(first + 2), "A"))
+    return [(row.room, row.before, row.after) for row in rows]
 
 
 async def test_an_occupied_room_cannot_be_checked_in_to_again(hotel: Hotel) -> None:
@@ -149,7 +152,8 @@ async def test_the_night_turns_the_date_and_lived_in_rooms_need_service(hotel: H
     hotel.clock.move(due - hotel.clock.now())
     await hotel.do(turn_of_day)
     assert (await hotel.ask(read_house)).business_date == day(1)
-    cares = await hotel.ask(lambda conn, _: dict(conn.execute(select(room.c.room, room.c.care)).all()))  # type: ignore[arg-type]
+    rows = await hotel.ask(lambda conn, _: conn.execute(select(room.c.room, room.c.care)).all())
+    cares = {row.room: row.care for row in rows}
     assert cares == {"201": "dirty", "202": "clean", "203": "clean", "301": "clean"}
 
 
