@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,6 +70,16 @@ class ServedClock:
         """Wake every sleeper to look again."""
         self._moved.set()
         self._moved = asyncio.Event()
+
+    def kept(self) -> dict[str, Any]:
+        """What to keep so that another clock can go on from here: this time, the machine's time, the rate."""
+        return {"now": self.now().timestamp(), "machine": time.time(), "rate": self.rate}
+
+    def go_on(self, kept: Mapping[str, Any]) -> None:
+        """Go on where an earlier clock ended, with the time that has passed since; never back before our own start."""
+        self.rate = float(kept["rate"])
+        passed = max(time.time() - float(kept["machine"]), 0.0) * self.rate
+        self.place(max(datetime.fromtimestamp(float(kept["now"]) + passed, UTC), self.now()))
 
     def told(self) -> dict[str, Any]:
         """What followers are told."""

@@ -193,6 +193,7 @@ def _clock_routes(app: FastAPI, hotel: Hotel) -> None:
         wanted = _number(await _body(request), "rate", 0.0, FASTEST)
         hotel.world.trace.add("clock", "rate", rate=wanted)
         clock.set_rate(wanted)
+        hotel.save()
         return clock.told()
 
     @app.post("/clock/step")
@@ -201,6 +202,7 @@ def _clock_routes(app: FastAPI, hotel: Hotel) -> None:
         hotel.world.trace.add("clock", "step", seconds=seconds)
         try:
             await clock.step(seconds, hotel.world.timers)
+            hotel.save()
         except Missing as missing:
             raise Problem(504, "not_caught_up", f"the step was made, but has not been worked off by: {missing}") from None
         return clock.told()

@@ -63,6 +63,7 @@ class Encoder(Device):
     def lay_card(self, card: Card) -> dict[str, Any]:
         """Put a card on the plate; one that lay there is pushed aside."""
         self.plate.put(card)
+        self.world.physical.put({f"{self.name}/plate": card.id})
         if self.powered:
             self.note((Draft("card_presented", {"uid_hash": cards.uid_hash(card.uid)}),))
         return {"card": card.id}
@@ -70,6 +71,7 @@ class Encoder(Device):
     def lift_card(self) -> dict[str, Any]:
         """Take the card away, also in the middle of a job."""
         lifted = self.plate.put(None)
+        self.world.physical.put({f"{self.name}/plate": None})
         if lifted is not None and self.powered:
             self.note((Draft("card_removed", {}),))
         return {"card": lifted.id if lifted else None}

@@ -84,9 +84,12 @@ class Hotel:
     def __init__(self, settings: HotelSettings, keys: Keys, folder: Path | None) -> None:
         self.settings, self.keys, self.folder = settings, keys, folder
         self.clock = ServedClock(settings.clock.start, settings.clock.rate)
-        self.world = World(self.clock, settings.seed)
+        self.world = World(self.clock, settings.seed, physical=Nvram(None if folder is None else folder / "physical.nvram"))
+        if kept := self.world.physical.table.get("clock"):
+            self.clock.go_on(kept)
         self.drawer = Drawer(None if folder is None else folder / "cards.json", keys.number, keys.k_card)
         self.devices: dict[str, Device] = {line.name: self._built(line) for line in settings.devices}
+        self._lay_cards()
         self.sides: list[Side] = self._sides(settings.devices)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -104,6 +107,13 @@ class Hotel:
         if line.kind == "room":
             return RoomController(setup, self.world, nvram)
         return SensorPair(setup, self.world, nvram, line.encrypted)
+
+    def _lay_cards(self) -> None:
+        """Cards that lay on a plate when the simulator ended still lie there."""
+        for device in self.devices.values():
+            lies = self.world.physical.table.get(f"{device.name}/plate")
+            if isinstance(device, Encoder) and lies in self.drawer.cards:
+                device.plate.put(self.drawer.cards[lies])
 
     def _sides(self, lines: Sequence[DeviceLine]) -> list[Side]:
         sides: list[Side] = []
@@ -148,14 +158,20 @@ class Hotel:
         for side in self.sides:
             with contextlib.suppress(OSError):
                 await side.stop()
+        self.save()
         for device in self.devices.values():
             device.nvram.close()
+        self.world.physical.close()
+
+    def save(self) -> None:
+        """Keep the cards and the time."""
         self.drawer.save()
+        self.world.physical.put({"clock": self.clock.kept()})
 
     async def _save(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
-            self.drawer.save()
+            self.save()
 
     def truth(self) -> dict[str, Any]:
         """What really happened and is, by device; it never crosses a binding."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware_sim.bolt import Bolt
-from firmware_sim.codes import Alarm, DoorState, LockState, Mode, Source
+from firmware_sim.codes import Alarm, DoorState, Mode, Source
 from firmware_sim.decision import Claim
 from firmware_sim.device import Device, Draft, Setup
 from firmware_sim.lock_memory import LockMemory, restored
@@ -161,7 +161,9 @@ class LockBody(Device):
 
     def inside_handle(self) -> dict[str, Any]:
         """Press the handle from inside: it opens mechanically, whatever the state of the lock."""
-        self.bolt.deadbolt, had = False, self.bolt.deadbolt
+        had = self.bolt.deadbolt
+        if had:
+            self.bolt.turn_knob(on=False)
         self.bolt.withdraw(Source.MANUAL_INSIDE)
         self.bolt.relock_after(self.settings.auto_relock_s, self._relock)
         if self.powered:
@@ -174,9 +176,7 @@ class LockBody(Device):
         if on and self.bolt.leaf != DoorState.CLOSED:
             return {"deadbolt": False, "note": "the door stands open"}
         if self.bolt.deadbolt != on:
-            self.bolt.deadbolt = on
-            if on:
-                self.bolt.state = LockState.LOCKED
+            self.bolt.turn_knob(on)
             if self.powered and "deadbolt" not in self.faults.stuck:
                 self.note((Draft("deadbolt", {"on": on}),))
         return {"deadbolt": on}

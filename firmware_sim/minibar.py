@@ -22,8 +22,10 @@ class Minibar(Device):
 
     def __init__(self, setup: Setup, world: World, nvram: Nvram, slots: int) -> None:
         self.slots = slots
-        self.true_stock = dict.fromkeys(range(1, slots + 1), True)
-        self.door_open = self.locked = self.restocking = False
+        kept = world.physical.section(setup.name)
+        self.true_stock = {slot: bool(kept.get(f"slot-{slot}", True)) for slot in range(1, slots + 1)}
+        self.door_open = bool(kept.get("door"))
+        self.locked = self.restocking = False
         self.attendant: Any = None
         self.temp = COLD
         self._taken: dict[int, tuple[int, float]] = {}  # slot -> removal_no, when
@@ -37,7 +39,7 @@ class Minibar(Device):
             "BAR_UNLOCK": lambda c: self._lock(c, False),
             "RESTOCK_BEGIN": self._restock_begin,
             "RESTOCK_END": lambda c: Outcome(act=self._end_restock),
-            "GET_INVENTORY": lambda c: Outcome(result={"slots": self._slots()}),
+            "GET_INVENTORY": lambda c: Outcome(result={"slots": self.attributes()["slots"]}),
         }
 
     def started(self) -> None:
@@ -51,12 +53,9 @@ class Minibar(Device):
             "bar_door": self.door_open,
             "bar_locked": self.locked,
             "temp": int(self.faults.stuck.get("temp", self.temp)),
-            "slots": self._slots(),
+            "slots": [{"slot": slot, "present": self.seen(slot)} for slot in self.true_stock],
             "restock": self.restocking,
         }
-
-    def _slots(self) -> list[dict[str, Any]]:
-        return [{"slot": slot, "present": self.seen(slot)} for slot in self.true_stock]
 
     def seen(self, slot: int) -> bool:
         """What the slot's sensor says."""
@@ -110,22 +109,21 @@ class Minibar(Device):
         if self.locked and not self.door_open:
             return {"opened": False, "note": "the bar is locked"}
         if not self.door_open:
-            self.door_open = True
+            late, self._restock_end = self._restock_end[1:], self._restock_end[:1]
+            for timer in late:
+                timer.cancel()  # the first is the longest time that a restock may take
+            self._move(door=True)
             self._sensed("door", Draft("bar_door", {"open": True}))
         return {"opened": True}
 
     def close_door(self) -> dict[str, Any]:
         """Shut the fridge."""
         if self.door_open:
-            self.door_open = False
+            self._move(door=False)
             self._sensed("door", Draft("bar_door", {"open": False}))
             if self.restocking:
-                self._restock_end.append(self.world.timers.at(self.world.now() + RESTOCK_DOOR_S, self._shut_long))
+                self._restock_end.append(self.world.timers.at(self.world.now() + RESTOCK_DOOR_S, self._timed_out))
         return {"closed": True}
-
-    def _shut_long(self) -> None:
-        if not self.door_open:
-            self._timed_out()
 
     def remove(self, slot: int) -> dict[str, Any]:
         """Take the bottle out of a slot; the door is opened first when it is shut."""
@@ -133,7 +131,7 @@ class Minibar(Device):
             return {"removed": False, "note": "the bar is locked"}
         if not self.true_stock[slot]:
             return {"removed": False, "note": "the slot is empty"}
-        self.true_stock[slot] = False
+        self._move(slot=slot, present=False)
         number_of_removal = int(self.nvram.table.get("removals", 0)) + 1
         if self._sees(slot):
             keys = {"removals": number_of_removal, f"taken/{slot}": [number_of_removal, self.now()]}
@@ -147,7 +145,7 @@ class Minibar(Device):
             return {"returned": False, "note": "the bar is locked"}
         if self.true_stock[slot]:
             return {"returned": False, "note": "the slot is taken"}
-        self.true_stock[slot] = True
+        self._move(slot=slot, present=True)
         if self._sees(slot):
             removal_no, at = self._taken.pop(slot, (0, self.now()))
             told = {"slot": slot, "removal_no": removal_no, "after_s": max(int(self.now() - at), 0)}
@@ -166,6 +164,15 @@ class Minibar(Device):
         self._end_restock()
         self.locked = was_locked
         return {"filled": filled}
+
+    def _move(self, door: bool | None = None, slot: int = 0, present: bool = True) -> None:
+        """What really is changes, and outlives the simulator."""
+        if door is not None:
+            self.door_open = door
+            self.world.physical.put({f"{self.name}/door": door})
+        else:
+            self.true_stock[slot] = present
+            self.world.physical.put({f"{self.name}/slot-{slot}": present})
 
     def _sees(self, slot: int) -> bool:
         return self.powered and f"slot-{slot}" not in self.faults.stuck

@@ -12,6 +12,7 @@ RESEND_S = 30.0  # device sheet 1
 HEARTBEAT_S = {True: 30.0, False: 300.0}  # mains, battery
 STATE_GAP_S = 0.05  # changes that come together are told together
 TICK_S = 1.0
+HOLD_S = 1.0  # how long a message waits at most for another that overtakes it
 
 
 class MqttDevice:
@@ -24,7 +25,7 @@ class MqttDevice:
         self._address, self._password = address, password
         self._loop = asyncio.get_running_loop()
         self._sent = 0
-        self._sent_at = self._beat_at = 0.0
+        self._sent_at = self._beat_at = self._held_at = 0.0
         self._told: dict[str, str] = {}
         self._held: list[tuple[str, bytes, int, bool]] = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -58,6 +59,8 @@ class MqttDevice:
         if self.line is None or not self.line.connected or self.device.faults.half_open:
             return
         self.line.keep()
+        if self._held and now - self._held_at > HOLD_S:
+            self._release()
         if now - self._beat_at > HEARTBEAT_S[self.device.battery.mains]:
             self._told.pop("health", None)
             self._tell_state()
@@ -150,10 +153,18 @@ class MqttDevice:
         fate, message = self.device.faults.fate("out"), (f"{self.root}/{leaf}", payload, qos, retain)
         if fate.held:
             self._held.append(message)
+            self._held_at = self._loop.time()
             return
-        held, self._held = self._held, []
-        for one in [message] * fate.copies + held:
+        for one in [message] * fate.copies:
             self.line.publish(*one)
+        self._release()
+
+    def _release(self) -> None:
+        """Let go what the knob `reorder` held back."""
+        held, self._held = self._held, []
+        for one in held:
+            if self.line is not None:
+                self.line.publish(*one)
 
     def _later(self, name: str, seconds: float, do: Callable[[], None]) -> None:
         def run() -> None:

@@ -21,9 +21,10 @@ class RoomController(Device):
     device_class = "room"
 
     def __init__(self, setup: Setup, world: World, nvram: Nvram) -> None:
-        self.true_presence = 0
-        self.open = {ENTRY: False, WINDOW: False}
-        self.motion = self.card_in = False
+        kept = world.physical.section(setup.name)
+        self.true_presence = int(kept.get("presence", 0))
+        self.open = {ENTRY: bool(kept.get("open-0")), WINDOW: bool(kept.get("open-1"))}
+        self.motion, self.card_in = False, bool(kept.get("card"))
         self.motions, self.moved_at = 0, world.now()
         self.service = Service.NONE
         self.temp, self.humidity, self.setpoint, self.lux = 215, 450, 210, 120
@@ -93,7 +94,7 @@ class RoomController(Device):
 
     def move(self) -> dict[str, Any]:
         """Somebody moves in the room."""
-        self.true_presence = max(self.true_presence, 1)
+        self._people(max(self.true_presence, 1))
         self.moved_at = self.world.now()
         if not self.motion:
             self.motion = True
@@ -111,7 +112,7 @@ class RoomController(Device):
     def enter(self) -> dict[str, Any]:
         """One more person comes in by the door."""
         self.contact(ENTRY, True)
-        self.true_presence += 1
+        self._people(self.true_presence + 1)
         self.contact(ENTRY, False)
         self.move()
         return {"present": self.true_presence}
@@ -123,7 +124,7 @@ class RoomController(Device):
         present = self.true_presence - 1
         self.move()
         self.contact(ENTRY, True)
-        self.true_presence = present
+        self._people(present)
         self.contact(ENTRY, False)
         return {"present": present}
 
@@ -131,6 +132,7 @@ class RoomController(Device):
         """Open or close the entry door (0) or the window (1)."""
         if self.open[which] != opened:
             self.open[which] = opened
+            self.world.physical.put({f"{self.name}/open-{which}": opened})
             self._sensed(("contact_entry", "contact_window")[which], Draft("contact", {"which": which, "open": opened}))
         return {"open": opened}
 
@@ -144,6 +146,7 @@ class RoomController(Device):
         """Put a card into the holder by the door, or take it out."""
         if self.card_in != present:
             self.card_in = present
+            self.world.physical.put({f"{self.name}/card": present})
             self._sensed("card_holder", Draft("card_holder", {"present": present}))
         return {"present": present}
 
@@ -159,6 +162,11 @@ class RoomController(Device):
             if self.powered:
                 self.note((Draft("service", {"value": int(value), "source": int(source)}),), {"service": int(value)})
         return "OK"
+
+    def _people(self, count: int) -> None:
+        if count != self.true_presence:
+            self.true_presence = count
+            self.world.physical.put({f"{self.name}/presence": count})
 
     def _sensed(self, sensor: str, draft: Draft) -> None:
         if self.powered and sensor not in self.faults.stuck:

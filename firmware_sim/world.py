@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from firmware_sim.nvram import Nvram
 from host.clock import Clock
 
 TRACE = 20_000  # entries kept; a day of the demo hotel is under 3,000
@@ -85,6 +86,7 @@ class World:
     clock: Clock
     seed: int = 1
     timers: Timers = field(default_factory=Timers)
+    physical: Nvram = field(default_factory=lambda: Nvram(None))  # doors, bottles, people: what a dead simulator must not undo
     trace: Trace = field(init=False)
 
     def __post_init__(self) -> None:

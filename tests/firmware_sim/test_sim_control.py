@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -348,3 +349,26 @@ async def test_the_same_seed_and_script_give_the_same_trace() -> None:
     assert first == second
     assert len(first) > 10
     assert json.dumps(first)
+
+
+async def test_truth_cards_and_time_outlive_the_simulator(tmp_path: Path) -> None:
+    def again() -> Hotel:
+        return Hotel(HotelSettings.model_validate(SETTINGS), Keys(dict.fromkeys(NAMES, K_DEV), {}, K_CARD, 42), tmp_path)
+
+    first = again()
+    for name, hand, body in (
+        ("lock-205", "inside_handle", {}),
+        ("lock-211", "throw_deadbolt", {}),
+        ("bar-205", "remove", {"slot": 2}),
+        ("room-205", "enter", {}),
+        ("encoder-1", "lay_card", {"card": "C3"}),
+    ):
+        gesture(first.devices[name], hand, body, first.drawer)
+    await first.clock.step(86400, first.world.timers)
+    before, cards = first.truth(), [first.drawer.shown(card) for card in first.drawer.cards.values()]
+    await first.stop()
+    second = again()
+    assert second.truth() == before
+    assert [second.drawer.shown(card) for card in second.drawer.cards.values()] == cards
+    assert second.clock.now() == NOON + timedelta(days=1)
+    await second.stop()
