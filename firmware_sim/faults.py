@@ -60,7 +60,8 @@ class Faults:
     commands: int = 0
     link_down: bool = False
     half_open: bool = False
-    stuck: dict[str, Any] = field(default_factory=dict)
+    stuck: dict[str, Any] = field(default_factory=dict)  # sensor -> what it shows, whatever is true
+    flapping: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     jam: int = 0
     slow_ms: float = 0.0
     tamper: bool = False

@@ -12,10 +12,12 @@ from typing import Any
 from firmware_sim.codes import CODES
 from firmware_sim.device import Device, Draft
 from firmware_sim.faults import LATENCY_MS, CardFault, ReplyFault
+from firmware_sim.flapping import flap, still
 from firmware_sim.lock import Lock
 from firmware_sim.minibar import Minibar
 from firmware_sim.room import RoomController
 from firmware_sim.sensor import SensorPair
+from firmware_sim.unit import RESTART_S
 
 REPLIES = ("normal", "none", "late", "wrong_id", "error", "done_without_doing", "did_without_reply")
 CARD_FAULTS = ("none", "lifted_at", "wrong_type", "foreign", "protected", "write_fail", "verify_mismatch", "slow")
@@ -79,6 +81,12 @@ def _whole(value: Any, what: str, low: int, high: int) -> int:
     return value
 
 
+def _yes(value: Any, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise BadKnob(f"{what} must be true or false")
+    return value
+
+
 def _mapping(value: Any, what: str, known: tuple[str, ...]) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not value or set(value) - set(known):
         raise BadKnob(f"{what} must be an object with some of: {', '.join(known)}")
@@ -90,6 +98,10 @@ def _kind(value: Any, what: str, known: tuple[str, ...]) -> Mapping[str, Any]:
     told: Mapping[str, Any] = {"kind": value} if isinstance(value, str) else _mapping(value, what, ("kind", "ms", "code", "count"))
     if told.get("kind") not in known:
         raise BadKnob(f"{what}.kind must be one of: {', '.join(known)}")
+    if "ms" in told and told["kind"] not in ("late", "lifted_at", "slow"):
+        raise BadKnob(f"{what}.ms means nothing with the kind {told['kind']}")
+    if "code" in told and told["kind"] != "error":
+        raise BadKnob(f"{what}.code means nothing with the kind {told['kind']}")
     return told
 
 
@@ -155,7 +167,11 @@ def _reply_rest(device: Device) -> None:
 
 def _reboot(device: Device, value: Any) -> None:
     told = {"now": True} if value in (True, "now") else _mapping(value, "reboot", ("now", "after_s", "every", "phase", "down_s"))
-    down = _number(told.get("down_s", 0.3), "reboot.down_s", 0, 86_400)
+    down = _number(told.get("down_s", RESTART_S), "reboot.down_s", 0, 86_400)
+    if "down_s" in told and ("phase" in told or "every" in told):
+        raise BadKnob("reboot.down_s means nothing with phase or every: the device is back at once")
+    if len(set(told) & {"now", "after_s", "every", "phase"}) != 1 or told.get("now") not in (None, True):
+        raise BadKnob("reboot needs one of: now (true), after_s, every, phase")
     if "phase" in told:
         if told["phase"] not in PHASES:
             raise BadKnob(f"reboot.phase must be one of: {', '.join(PHASES)}")
@@ -237,10 +253,11 @@ def _clock(device: Device, value: Any) -> None:
         base = device.world.now()
         device.clock.offset = device.clock.read(base) - base  # from now on, not since it was set
         device.clock.set_at, device.clock.drift_ppm = base, ppm
-    if told.get("lost"):
+    lost = "lost" in told and _yes(told["lost"], "clock.lost")
+    if lost:
         device.clock.valid = False
     device.keep_clock()
-    if told.get("lost") and device.powered:
+    if lost and device.powered:
         device.note((Draft("clock_invalid", {}),))
 
 
@@ -264,16 +281,27 @@ def _stickable(device: Device) -> tuple[str, ...]:
 
 
 def _sensor(device: Device, value: Any) -> None:
-    told = _mapping(_mapping(value, "sensor", ("stuck",))["stuck"], "sensor.stuck", _stickable(device))
+    asked = _mapping(value, "sensor", ("stuck", "flap"))
+    if "flap" in asked:
+        known = tuple(name for name in _stickable(device) if name != "temp")
+        flaps = {name: _number(hz, f"sensor.flap.{name}", 0.01, 20) for name, hz in _mapping(asked["flap"], "sensor.flap", known).items()}
+        for name, hz in flaps.items():
+            flap(device, name, hz)
+    if "stuck" in asked:
+        _stick(device, _mapping(asked["stuck"], "sensor.stuck", _stickable(device)))
+
+
+def _stick(device: Device, told: Mapping[str, Any]) -> None:
     for name, stuck in told.items():
         if name == "temp" or (isinstance(device, Lock) and name == "door"):
             _whole(stuck, f"sensor.stuck.{name}", -400 if name == "temp" else 0, 600 if name == "temp" else 5)
-        elif not isinstance(stuck, bool):
-            raise BadKnob(f"sensor.stuck.{name} must be true or false")
-    device.faults.stuck = dict(told)
+        else:
+            _yes(stuck, f"sensor.stuck.{name}")
+    device.faults.stuck |= told
 
 
 def _sensor_rest(device: Device) -> None:
+    still(device)
     device.faults.stuck = {}
 
 
@@ -289,7 +317,7 @@ def _actuator_rest(device: Device) -> None:
 
 def _nvram(device: Device, value: Any) -> None:
     told = {value: True} if value in ("wipe", "full") else _mapping(value, "nvram", ("wipe", "corrupt", "write_fail", "full"))
-    if told.get("wipe"):
+    if "wipe" in told and _yes(told["wipe"], "nvram.wipe"):
         device.faults.set_values.pop("nvram", None)
         device.wipe()
     if "corrupt" in told:
@@ -297,7 +325,7 @@ def _nvram(device: Device, value: Any) -> None:
     if "write_fail" in told:
         device.nvram.fail_writes = _whole(told["write_fail"], "nvram.write_fail", 0, 1_000_000)
     if "full" in told:
-        device.nvram.full = bool(told["full"])
+        device.nvram.full = _yes(told["full"], "nvram.full")
 
 
 def _corrupt(device: Device, count: int) -> None:
@@ -314,18 +342,14 @@ def _nvram_rest(device: Device) -> None:
 
 
 def _tamper(device: Device, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise BadKnob("tamper must be true or false")
-    if device.faults.tamper != value:
+    if device.faults.tamper != _yes(value, "tamper"):
         device.faults.tamper = value
         if device.powered:
             device.note((Draft("tamper", {"on": value}),))
 
 
 def _wrong_key(device: Device, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise BadKnob("wrong_key must be true or false")
-    device.faults.wrong_key = value
+    device.faults.wrong_key = _yes(value, "wrong_key")
 
 
 def _log(device: Device, value: Any) -> None:

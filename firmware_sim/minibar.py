@@ -132,11 +132,8 @@ class Minibar(Device):
         if not self.true_stock[slot]:
             return {"removed": False, "note": "the slot is empty"}
         self._move(slot=slot, present=False)
-        number_of_removal = int(self.nvram.table.get("removals", 0)) + 1
-        if self._sees(slot):
-            keys = {"removals": number_of_removal, f"taken/{slot}": [number_of_removal, self.now()]}
-            self.note((Draft("slot_removed", {"slot": slot, "removal_no": number_of_removal}),), keys)
-            self._taken[slot] = (number_of_removal, self.now())
+        if f"slot-{slot}" not in self.faults.stuck:
+            self.slot_changed(slot, present=False)
         return {"removed": True}
 
     def put_back(self, slot: int) -> dict[str, Any]:
@@ -146,11 +143,23 @@ class Minibar(Device):
         if self.true_stock[slot]:
             return {"returned": False, "note": "the slot is taken"}
         self._move(slot=slot, present=True)
-        if self._sees(slot):
+        if f"slot-{slot}" not in self.faults.stuck:
+            self.slot_changed(slot, present=True)
+        return {"returned": True}
+
+    def slot_changed(self, slot: int, present: bool) -> None:
+        """The slot's sensor has changed, whatever the bottle did."""
+        if not self.powered:
+            return
+        if present:
             removal_no, at = self._taken.pop(slot, (0, self.now()))
             told = {"slot": slot, "removal_no": removal_no, "after_s": max(int(self.now() - at), 0)}
             self.note((Draft("slot_returned", told),), {f"taken/{slot}": None})
-        return {"returned": True}
+            return
+        removal_no = int(self.nvram.table.get("removals", 0)) + 1
+        self._taken[slot] = (removal_no, self.now())
+        keys = {"removals": removal_no, f"taken/{slot}": [removal_no, self.now()]}
+        self.note((Draft("slot_removed", {"slot": slot, "removal_no": removal_no}),), keys)
 
     def restock(self, card: Card | None) -> dict[str, Any]:
         """An attendant's round: card, door, every empty slot filled, door, end."""
@@ -173,9 +182,6 @@ class Minibar(Device):
         else:
             self.true_stock[slot] = present
             self.world.physical.put({f"{self.name}/slot-{slot}": present})
-
-    def _sees(self, slot: int) -> bool:
-        return self.powered and f"slot-{slot}" not in self.faults.stuck
 
     def _sensed(self, sensor: str, draft: Draft) -> None:
         if self.powered and sensor not in self.faults.stuck:

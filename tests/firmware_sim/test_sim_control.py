@@ -153,6 +153,9 @@ async def test_no_answer_holds_a_key_a_mac_or_a_token(hotel: Hotel, ask: Ask) ->
         ("/sim/devices/lock-212/faults", {"link": "down"}, 422, "it has no link"),
         ("/sim/devices/lock-205/faults", {"reply": "maybe"}, 422, "reply.kind must be one of"),
         ("/sim/devices/lock-205/faults", {"reply": "late"}, 422, "reply.ms is missing"),
+        ("/sim/devices/lock-205/faults", {"reply": {"kind": "none", "ms": 5}}, 422, "reply.ms means nothing"),
+        ("/sim/devices/lock-205/faults", {"reboot": {"phase": "after_bolt", "down_s": 5}}, 422, "down_s means nothing"),
+        ("/sim/devices/lock-205/faults", {"reboot": {}}, 422, "reboot must be an object"),
         ("/sim/devices/lock-205/faults", {"drop": 2}, 422, "from 0 to 1"),
         ("/sim/devices/lock-205/faults", {"latency_ms": {"gamma": 1}}, 422, "latency_ms must be"),
         ("/sim/devices/lock-205/faults", {"sensor": {"stuck": {"slot-1": True}}}, 422, "door, deadbolt"),
@@ -284,6 +287,19 @@ async def test_a_reboot_by_count_and_by_time(hotel: Hotel, ask: Ask) -> None:
     await said(await ask.post("/sim/devices/lock-205/faults", json={"reboot": {"now": True, "down_s": 0.01}}), 200)
     await asyncio.wait_for(on.wait(), 5)
     assert door.boot_counter == 3
+
+
+async def test_a_loose_contact_changes_its_mind_until_it_is_mended(hotel: Hotel, ask: Ask) -> None:
+    bar, changes = hotel.devices["bar-205"], asyncio.Event()
+    bar.on_event(lambda event: changes.set() if event.seq > 6 else None)
+    await said(await ask.post("/sim/devices/bar-205/faults", json={"sensor": {"flap": {"slot-2": 20}}}), 200)
+    await asyncio.wait_for(changes.wait(), 10)
+    assert "sensor_fault" in bar.flags()
+    assert (await said(await ask.get("/sim/truth"), 200))["bar-205"]["true_stock"]["2"] is True
+    await said(await ask.post("/sim/devices/bar-205/faults", json={"sensor": None}), 200)
+    assert bar.faults.flapping == {}
+    told = await said(await ask.post("/sim/devices/bar-205/faults", json={"sensor": {"flap": {"temp": 1}}}), 422)
+    assert "door, slot-1" in told["detail"]
 
 
 # ---------------------------------------------------------------- the clock
