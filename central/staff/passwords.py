@@ -1,6 +1,7 @@
 """Passwords and PINs: made, hashed with argon2id, checked; never more than two hashes at a time, off the event loop."""
 
 import asyncio
+import functools
 import hmac
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,6 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like somethin
 # passwords: RFC 9106, second recommendation; PINs: what the box's small machine can afford, one at a time
 _PASSWORD = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4, type=Type.ID)
 _PIN = PasswordHasher(time_cost=4, memory_cost=16 * 1024, parallelism=1, type=Type.ID)
-_NOBODY = _PASSWORD.hash(secrets.token_hex(16))  # an unknown login takes as long as a wrong password
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
 
 
@@ -41,9 +41,15 @@ def hash_pin(k_pin: bytes, pin: str) -> str:
     return _PIN.hash(hmac.digest(k_pin, pin.encode(), "sha256"))
 
 
+@functools.cache
+def _nobody() -> str:
+    """The hash that an unknown login is checked against, so that it takes as long as a wrong password."""
+    return _PASSWORD.hash(secrets.token_hex(16))
+
+
 def _matches(kept: str | None, password: str) -> bool:
     try:
-        return _PASSWORD.verify(kept or _NOBODY, password) and kept is not None
+        return _PASSWORD.verify(kept or _nobody(), password) and kept is not None
     except (VerificationError, InvalidHashError):
         return False
 
