@@ -7,7 +7,7 @@ seen all up to n. Bodies lie sealed; `read` opens them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, func, or_, select, text
 
 from central.problems import NotFound
 from central.store.tables import feed_head
@@ -26,15 +26,22 @@ _WRITE = text(
     "INSERT INTO feed (property_id, kind, entity_id, seq, op, seen, body_sealed)"
     " VALUES (:property_id, :kind, :entity_id, :seq, :op, :seen, :body_sealed)"
     " ON CONFLICT (property_id, kind, entity_id)"
-    " DO UPDATE SET seq = excluded.seq, op = excluded.op, seen = excluded.seen, body_sealed = excluded.body_sealed"
+    " DO UPDATE SET seq = excluded.seq, op = excluded.op, body_sealed = excluded.body_sealed,"
+    " seen = CASE WHEN feed.held IS NULL OR feed.held > excluded.seen THEN excluded.seen ELSE feed.held - 1 END"
 )
 _MINE = "WHERE property_id = :property_id AND kind = :kind AND entity_id = :entity_id"
 _AGAIN = text(f"UPDATE feed SET seq = :seq, seen = :seen {_MINE}")  # noqa: S608 - a constant of this module
 _EXISTS = text(f"SELECT op FROM feed {_MINE}")  # noqa: S608
+_HOLD = text(
+    f"UPDATE feed SET held = :seq, seen = CASE WHEN seen >= :seq THEN :seq - 1 ELSE seen END {_MINE} AND held IS NULL"  # noqa: S608
+)
+_SETTLE = text(f"UPDATE feed SET held = NULL {_MINE} AND held IS NOT NULL")  # noqa: S608
+_FIRST_HELD = select(func.min(feed.c.held)).where(feed.c.property_id == bindparam("property_id"), feed.c.held.is_not(None))
 _SEEN_OF = select(feed.c.entity_id, feed.c.seen).where(
     feed.c.property_id == bindparam("property_id"),
     feed.c.kind == bindparam("kind"),
     feed.c.entity_id.in_(bindparam("ids", expanding=True)),
+    feed.c.held.is_(None),
 )
 _SEEN = text("UPDATE feed_head SET seen = :seen WHERE property_id = :property_id")
 _HEAD = select(feed_head.c.seq, feed_head.c.seen, feed_head.c.floor).where(feed_head.c.property_id == bindparam("property_id"))
@@ -46,10 +53,10 @@ _READ = (
 )
 _LIVE = (
     select(feed.c.seq, feed.c.kind, feed.c.entity_id, feed.c.op, feed.c.seen, feed.c.body_sealed)
-    .where(feed.c.property_id == bindparam("property_id"), feed.c.op == "put")
+    .where(feed.c.property_id == bindparam("property_id"), or_(feed.c.op == "put", feed.c.held.is_not(None)))
     .order_by(feed.c.seq)
 )
-_FORGET = text("DELETE FROM feed WHERE property_id = :property_id AND op = 'del' AND seq <= :upto")
+_FORGET = text("DELETE FROM feed WHERE property_id = :property_id AND op = 'del' AND seq <= :upto AND held IS NULL")
 _RAISE_FLOOR = text("UPDATE feed_head SET floor = :upto WHERE property_id = :property_id AND floor < :upto")
 
 
@@ -108,10 +115,33 @@ def catch_up(turn: Turn, kind: str, reached: Mapping[str, int]) -> None:
     """
     rows = turn.conn.execute(_SEEN_OF, {"property_id": turn.property_id, "kind": kind, "ids": sorted(reached)}).all()
     for entity_id in sorted(entity_id for entity_id, seen in rows if seen < reached[entity_id]):
-        seq, seen = turn.conn.execute(_NEXT, {"property_id": turn.property_id}).one()
-        key = {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id}
-        turn.conn.execute(_AGAIN, {**key, "seq": seq, "seen": seen})
-        announce(turn.conn, turn.property_id, TOPIC)
+        _again(turn, {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id})
+
+
+def _again(turn: Turn, key: Mapping[str, str]) -> None:
+    seq, seen = turn.conn.execute(_NEXT, {"property_id": turn.property_id}).one()
+    turn.conn.execute(_AGAIN, {**key, "seq": seq, "seen": seen})
+    announce(turn.conn, turn.property_id, TOPIC)
+
+
+def hold_back(turn: Turn, kind: str, entity_id: str, seq: int) -> None:
+    """Keep `seen` of this entity below desk fact `seq` until `settle`: the box goes on with its own version, a person must decide."""
+    turn.conn.execute(_HOLD, {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id, "seq": seq})
+
+
+def settle(turn: Turn, kind: str, entity_id: str) -> bool:
+    """Let central's version stand from here on: a person has decided. Return whether anything was held back; may be repeated."""
+    key = {"property_id": turn.property_id, "kind": kind, "entity_id": entity_id}
+    if not turn.conn.execute(_SETTLE, key).rowcount:
+        return False
+    _again(turn, key)
+    return True
+
+
+def settled_seen(conn: Connection, property_id: str, seen: int) -> int:
+    """Return the desk fact up to which everything has been decided; `seen` is that of `head`."""
+    held = conn.execute(_FIRST_HELD, {"property_id": property_id}).scalar()
+    return seen if held is None else min(seen, int(held) - 1)
 
 
 def head(conn: Connection, property_id: str) -> Head:
@@ -129,13 +159,16 @@ def read(conn: Connection, vault: Vault, property_id: str, after: int, limit: in
 
 
 def snapshot(conn: Connection, vault: Vault, property_id: str) -> tuple[Entry, ...]:
-    """Return every live entity. Read `head` in the same transaction: it is the position of the snapshot."""
+    """Return every live entity, and the tombstones of those that a person must decide on.
+
+    Read `head` in the same transaction: it is the position of the snapshot.
+    """
     return tuple(_opened(vault, property_id, row) for row in conn.execute(_LIVE, {"property_id": property_id}))
 
 
 def digests(conn: Connection, vault: Vault, property_id: str) -> dict[str, KindDigest]:
     """Return the digest over every live entity: what a box at this position must have, to the byte."""
-    return digest((entry.kind, entry.id, entry.body or b"") for entry in snapshot(conn, vault, property_id))
+    return digest((entry.kind, entry.id, entry.body) for entry in snapshot(conn, vault, property_id) if entry.body is not None)
 
 
 def forget_deletions(turn: Turn, upto: int) -> None:

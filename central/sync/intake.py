@@ -5,6 +5,7 @@ says can stop the line, and nothing is dropped in silence.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -18,7 +19,7 @@ from central.store.turn import Turn
 from central.sync import feed, jobs
 from central.sync.tables import fact as fact_table
 from wire.codec import Broken, Known, Parked, Push, canonical
-from wire.facts import Fact, JobDone, JobStarted, Lane
+from wire.facts import Fact, JobDone, JobStarted, Lane, lane_of
 from wire.intake import Plan, Repeat, Verdict, plan
 from wire.messages import FactRow, FactsReply
 from wire.overlay import Subject, subjects
@@ -31,6 +32,7 @@ Outcome = Literal["applied", "refused", "parked", "unreadable", "failed"]
 # A fault in a handler, or a fact that contradicts the schema: kept and alarmed. A database that is gone is not among them.
 FAULTS = (ArithmeticError, AssertionError, AttributeError, DataError, IntegrityError, LookupError, TypeError, ValueError)
 
+_log = logging.getLogger(__name__)
 _LAST = text("SELECT last_seq FROM box_lane WHERE property_id = :property_id AND box_id = :box_id AND lane = :lane")
 _KNOWN = select(fact_table.c.fact_id).where(
     fact_table.c.property_id == bindparam("property_id"), fact_table.c.fact_id.in_(bindparam("ids", expanding=True))
@@ -73,15 +75,19 @@ def take(turn: Turn, box_id: str, push: Push, rules: Rules, epoch: int = 1) -> F
     judged = plan(last, push.rows, _known(turn, push, last))
     kept: list[dict[str, Any]] = []
     refused: list[int] = []
+    undecided: list[Known | Parked | Broken] = []
     for verdict, outcome, code in _applied(turn, push.lane, judged.take, rules):
         kept.append(_row(turn, box_id, push.lane, verdict, outcome, code))
         if outcome == "refused":
             refused.append(verdict.seq)
+        if outcome != "applied":
+            undecided.append(verdict)
     if kept:
         turn.conn.execute(_KEEP, kept)
     if judged.ack > last:
         turn.conn.execute(_MOVE, {**key, "last_seq": judged.ack, "last_fact_id": _fact_id(judged.take[-1])})
         if push.lane == "desk":
+            _hold_back(turn, undecided)
             _echo(turn, judged)
     return FactsReply(epoch, judged.ack, tuple(refused))
 
@@ -122,7 +128,8 @@ def _one(turn: Turn, known: Known, rules: Rules) -> Applied:
             for handler in handlers:
                 handler(own, known.row, known.fact)
     except Problem as problem:
-        rules.on_refused(own, known.row, known.fact, problem)
+        reason = problem
+        _told(turn, lambda: rules.on_refused(own, known.row, known.fact, reason))
         return known, "refused", problem.code
     except FAULTS as error:
         return _failed(turn, known, rules, error)
@@ -145,16 +152,29 @@ def _together(turn: Turn, rows: list[Known], handler: BulkHandler, rules: Rules)
 
 
 def _failed(turn: Turn, known: Known, rules: Rules, error: Exception) -> Applied:
-    rules.on_alarm(turn, "fact_failed", {"kind": known.row.kind, "seq": known.seq, "error": type(error).__name__})
+    _log.error("sync: %s %d of lane %s could not be applied: %s", known.row.kind, known.seq, lane_of(known.fact), type(error).__name__)
+    about = {"kind": known.row.kind, "seq": known.seq, "error": type(error).__name__}
+    _told(turn, lambda: rules.on_alarm(turn, "fact_failed", about))
     return known, "failed", type(error).__name__
 
 
 def _put_aside(turn: Turn, lane: Lane, verdict: Parked | Broken, rules: Rules) -> Applied:
     if isinstance(verdict, Parked):
-        rules.on_alarm(turn, "fact_parked", {"kind": verdict.row.kind, "lane": lane, "seq": verdict.seq})
+        parked = {"kind": verdict.row.kind, "lane": lane, "seq": verdict.seq}
+        _told(turn, lambda: rules.on_alarm(turn, "fact_parked", parked))
         return verdict, "parked", None
-    rules.on_alarm(turn, "fact_unreadable", {"lane": lane, "seq": verdict.seq, "why": verdict.why})
+    broken = {"lane": lane, "seq": verdict.seq, "why": verdict.why}
+    _told(turn, lambda: rules.on_alarm(turn, "fact_unreadable", broken))
     return verdict, "unreadable", None
+
+
+def _told(turn: Turn, tell: Callable[[], None]) -> None:
+    """Tell a person. That this fails must not hold the line either."""
+    try:
+        with turn.conn.begin_nested():
+            tell()
+    except (Problem, *FAULTS):
+        _log.exception("sync: a task or an alarm could not be written")
 
 
 def _row(turn: Turn, box_id: str, lane: Lane, verdict: Known | Parked | Broken, outcome: Outcome, code: str | None) -> dict[str, Any]:
@@ -175,6 +195,13 @@ def _fact_id(verdict: Verdict) -> str:
     if isinstance(verdict, Repeat):
         return verdict.known.row.fact_id
     return "" if isinstance(verdict, Broken) else verdict.row.fact_id
+
+
+def _hold_back(turn: Turn, undecided: Sequence[Known | Parked | Broken]) -> None:
+    """Leave the box its own version of what a person must decide first: a guest must not lose the door over a conflict in our books."""
+    for verdict in undecided:
+        for kind, entity_id in _subjects(verdict):
+            feed.hold_back(turn, kind, entity_id, verdict.seq)
 
 
 def _echo(turn: Turn, judged: Plan) -> None:

@@ -7,7 +7,7 @@ Bodies may come deflated (zlib). Every trouble is problem+json by the compositio
 import asyncio
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -187,7 +187,7 @@ class _Line:
         box = await self._box(token)
         vault = self._services.vault
         head, rows = await self._services.store.read(
-            lambda conn: (feed.head(conn, box.property_id), feed.snapshot(conn, vault, box.property_id))
+            lambda conn: (_settled(conn, box.property_id), feed.snapshot(conn, vault, box.property_id))
         )
         return _json(codec.snapshot_reply(head.seq, head.seen, map(_row, rows)))
 
@@ -200,7 +200,7 @@ class _Line:
         return DigestReply(head.seq, dict(_ledger(conn, box, head).last), feed.digests(conn, self._services.vault, box.property_id))
 
     def _page(self, conn: Connection, property_id: str, after: int, limit: int) -> _Page:
-        head = feed.head(conn, property_id)
+        head = _settled(conn, property_id)
         rows = feed.read(conn, self._services.vault, property_id, after, limit) if head.seq > after else ()
         return _Page(head, rows, jobs.due_ms(conn, property_id, self._real_ms()))
 
@@ -212,6 +212,12 @@ class _Line:
         if property_id is None:
             raise _not_ours()
         return await self._services.change(property_id, "box", use_case, *args)
+
+
+def _settled(conn: Connection, property_id: str) -> feed.Head:
+    """Return the feed's head with `seen` as the box may rely on it: below whatever a person must decide on."""
+    head = feed.head(conn, property_id)
+    return replace(head, seen=feed.settled_seen(conn, property_id, head.seen))
 
 
 LARGE = 64 * 1024  # bytes of a push that take the event loop long enough to be worth a thread

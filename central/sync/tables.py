@@ -38,9 +38,11 @@ feed = Table(  # the latest put, or the tombstone, of each entity
     Column("op", Text, nullable=False),
     Column("seen", BigInteger, nullable=False),  # the box's desk facts that were applied when this put was made
     Column("body_sealed", LargeBinary),  # none: a tombstone
+    Column("held", BigInteger),  # the box's first fact about it that a person must decide on; `seen` stays below
     _of_property(),
     CheckConstraint("op IN ('put', 'del')", name="op"),
     UniqueConstraint("property_id", "seq"),
+    Index("ix_feed_held", "property_id", "held", sqlite_where=text("held IS NOT NULL"), postgresql_where=text("held IS NOT NULL")),
 )
 box = Table(
     "box",

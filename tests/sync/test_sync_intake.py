@@ -71,11 +71,11 @@ class Desk:
     async def kept(self) -> list[tuple[int, str, str | None]]:
         columns = (fact_table.c.seq, fact_table.c.outcome, fact_table.c.code)
         query = select(*columns).order_by(fact_table.c.lane, fact_table.c.seq)
-        return await self.services.store.read(lambda conn: [tuple(row) for row in conn.execute(query)])  # type: ignore[misc]
+        return await self.services.store.read(lambda conn: [tuple(row) for row in conn.execute(query)])
 
-    async def entry(self, stay_id: str = "s1") -> feed.Entry:
+    async def entries(self) -> dict[str, feed.Entry]:
         rows = await self.services.store.read(lambda conn: feed.read(conn, self.services.vault, SLUG, 0, 100))
-        return next(row for row in rows if row.id == stay_id)
+        return {row.id: row for row in rows}
 
 
 def _tail(fact: Fact | bytes, fact_id: str, entity: str) -> bytes:
@@ -127,8 +127,7 @@ async def test_a_refused_fact_is_acknowledged_undone_and_becomes_a_task(desk: De
     assert (reply.ack, reply.refused) == (2, (1,))
     assert desk.tasks == ["room_taken"]
     assert await desk.kept() == [(1, "refused", "room_taken"), (2, "applied", None)]
-    with pytest.raises(StopIteration):
-        await desk.entry()
+    assert await desk.entries() == {}
 
 
 async def test_a_fault_in_a_handler_is_alarmed_and_stops_nothing(desk: Desk) -> None:
@@ -163,17 +162,30 @@ async def test_each_lane_has_its_own_numbers(desk: Desk) -> None:
 
 async def test_a_put_carries_the_desk_fact_that_made_it(desk: Desk) -> None:
     await desk.push(left(), left(), arrived())
-    assert (await desk.entry()).seen == 3
+    assert (await desk.entries())["s1"].seen == 3
 
 
 async def test_a_fact_that_changes_nothing_moves_seen_on_all_the_same(desk: Desk) -> None:
     await desk.services.change(SLUG, "staff/1", feed.put, "stay", "s1", stay())
-    before = await desk.entry()
+    before = (await desk.entries())["s1"]
     await desk.push(left())
-    after = await desk.entry()
+    after = (await desk.entries())["s1"]
     assert (before.seen, after.seen) == (0, 1)
     assert after.seq == before.seq + 1
     assert after.body == before.body
+
+
+async def test_what_a_person_must_decide_stays_the_boxs_own_until_then(desk: Desk) -> None:
+    change = desk.services.change
+    await change(SLUG, "staff/1", feed.put, "stay", "s1", stay())
+    await desk.push(arrived("666"), left())
+    await change(SLUG, "staff/1", feed.put, "stay", "s1", stay())
+    assert (await desk.entries())["s1"].seen == 0
+    assert await desk.services.store.read(lambda conn: feed.settled_seen(conn, SLUG, 2)) == 0
+    assert await change(SLUG, "staff/1", feed.settle, "stay", "s1") is True
+    assert (await desk.entries())["s1"].seen == 2
+    assert await change(SLUG, "staff/1", feed.settle, "stay", "s1") is False
+    assert await desk.services.store.read(lambda conn: feed.settled_seen(conn, SLUG, 2)) == 2
 
 
 async def test_a_use_case_that_fails_takes_its_number_back(desk: Desk) -> None:
@@ -199,9 +211,8 @@ async def test_no_guest_is_named_in_the_database(desk: Desk) -> None:
     await desk.push(arrived())
 
     def all_bytes(conn: Any) -> str:
-        return "".join(
-            str(bytes(row[0])) for row in conn.execute(text("SELECT body_sealed FROM feed UNION ALL SELECT body_sealed FROM fact"))
-        )
+        sealed = text("SELECT body_sealed FROM feed UNION ALL SELECT body_sealed FROM fact")
+        return "".join(str(bytes(row[0])) for row in conn.execute(sealed))
 
     assert "Xanthippe" not in await desk.services.store.read(all_bytes)
 

@@ -6,12 +6,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from central.problems import Conflict
 from central.store.database import Store
+from central.store.turn import Turn
 from central.sync import feed, jobs
-from tests.sync.hotel import NOON, SLUG, Hotel, box, hotel, stay, until
+from central.sync.intake import Rules
+from tests.sync.hotel import NOON, SLUG, Central, Hotel, box, hotel, stay, until
 from wire.entities import StayBody, StayStatus
-from wire.facts import JobDone, JobStarted, Reading, StayCheckedIn, StayCheckedOut
-from wire.messages import DigestReply
+from wire.facts import Fact, JobDone, JobStarted, Reading, StayCheckedIn, StayCheckedOut
+from wire.messages import DigestReply, FactRow
 
 
 def checked_in(stay_id: str = "s1") -> StayCheckedIn:
@@ -85,6 +88,31 @@ async def test_what_happened_without_a_line_arrives_when_it_returns(store: Store
         there.relay.up = True
         await until(lambda: there.box.backlog == 0)
         assert len(there.central.heard) == 1
+
+
+def refuses_check_ins(here: Central) -> Rules:
+    """Central's books cannot hold any check-in."""
+
+    def refuse(turn: Turn, row: FactRow, fact: Fact) -> None:
+        raise Conflict("room_taken", "The room was given to another.")
+
+    def hear(turn: Turn, row: FactRow, fact: Fact) -> None:
+        here.heard.append((row, fact))
+
+    return Rules({StayCheckedIn: refuse, Reading: hear})
+
+
+async def test_a_guest_keeps_the_room_until_a_person_has_decided_the_conflict(store: Store, tmp_path: Path) -> None:
+    async with hotel(store, tmp_path, refuses_check_ins) as there:
+        await there.central.put("stay", "s1", stay())
+        await until(lambda: status(there) is StayStatus.DUE_IN)
+        await there.box.tell(checked_in())
+        await until(lambda: there.box.backlog == 0)
+        late = await there.central.put("stay", "s1", stay(number="1002"))
+        await until(lambda: there.box.link.health().cursor == late)
+        assert status(there) is StayStatus.IN_HOUSE
+        assert await there.central.do(feed.settle, "stay", "s1")
+        await until(lambda: status(there) is StayStatus.DUE_IN)
 
 
 async def test_both_ends_agree_to_the_byte(store: Store, tmp_path: Path) -> None:

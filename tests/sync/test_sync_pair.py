@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tests.sync.world import MISTAKES, MOVES, USUAL, World
+from tests.sync.ends import MISTAKES
+from tests.sync.world import MOVES, USUAL, World
 
 WEIGHTS = [USUAL.get(name, 1) for name in MOVES]
 STEPS = 120
@@ -58,7 +59,7 @@ class Line(RuleBasedStateMachine):
     @rule(picks=st.lists(st.integers(0, 9), min_size=1, max_size=6))
     def talk(self, picks: list[int]) -> None:
         for pick in picks:
-            self.world.deliver(pick)
+            MOVES["deliver"](self.world, pick)
             self.world.answer(pick)
 
     @invariant()

@@ -34,11 +34,14 @@ def _feed() -> None:
         sa.Column("op", sa.Text(), nullable=False),
         sa.Column("seen", sa.BigInteger(), nullable=False),
         sa.Column("body_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("held", sa.BigInteger(), nullable=True),
         _of_property("feed"),
         sa.CheckConstraint("op IN ('put', 'del')", name=op.f("ck_feed_op")),
         sa.PrimaryKeyConstraint("property_id", "kind", "entity_id", name=op.f("pk_feed")),
         sa.UniqueConstraint("property_id", "seq", name=op.f("uq_feed_property_id_seq")),
     )
+    only_held = sa.text("held IS NOT NULL")
+    op.create_index("ix_feed_held", "feed", ["property_id", "held"], sqlite_where=only_held, postgresql_where=only_held)
 
 
 def _box() -> None:
