@@ -35,6 +35,7 @@ from host.simulated_clock import SimulatedClock
 from wire.entities import PropertyBody
 
 SWEEP_S = 10.0
+STEP_LIMIT_S = 10.0  # a silent door must not hold up the hotel's clock for longer
 TRIM_SWEEPS = 360  # hourly
 BUSY = 10_000  # changes waiting for the disk: the box is not well
 
@@ -148,7 +149,7 @@ async def _serve(parts: Parts, home: Home, say: Callable[[str], None]) -> None:
     notifier, ending = Notifier(), _signals()
     client = f"gateway-{parts.enrolled.box_id if parts.enrolled else told.property}"
     if isinstance(parts.clock, SimulatedClock):
-        parts.clock.on_step(parts.planner.caught_up)
+        parts.clock.on_step(lambda: _worked_off(parts))
     async with (
         open_buses(told.buses, drops=parts.drops, client_id=client, mqtt_password=password) as buses,
         served(console(parts), told.listen.host, told.listen.port) as serving,
@@ -165,6 +166,12 @@ async def _serve(parts: Parts, home: Home, say: Callable[[str], None]) -> None:
             await parts.jobs.stop()
             if parts.link is not None:
                 await parts.link.stop()
+
+
+async def _worked_off(parts: Parts) -> None:
+    """After a step of simulated time: what fell due is planned, and the doors that answer hold it."""
+    await parts.planner.caught_up()
+    await parts.reconciler.settled(STEP_LIMIT_S)
 
 
 def _signals() -> asyncio.Event:

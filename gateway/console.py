@@ -115,6 +115,7 @@ async def device_list(parts: "Parts") -> list[dict[str, Any]]:
             "running": handle.driver is not None,
             "restarts": handle.restarts,
             "why": handle.why,
+            "heard_at": parts.engine.heard.get(name),
             **known.get(name, {"health": "offline"}),
         }
         for name, handle in parts.supervisor.handles.items()
@@ -137,7 +138,7 @@ def door(parts: "Parts", db: sqlite3.Connection, number: int) -> dict[str, Any]:
         if page.known is None
         else {"floor": page.known.floor, "rights": sorted(page.known.rights), "blocked": sorted(page.known.blocked)},
         "said": asdict(page.said) if page.said else None,
-        "agrees": page.agrees and not todo,
+        "agrees": page.agrees and not todo if on_line else None,
         "compared_at": page.compared_at,
         "todo": [type(op).__name__ for op in todo],
     }

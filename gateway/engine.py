@@ -22,6 +22,7 @@ from host.clock import Clock
 from wire.facts import DeviceHealth, DoorEvent, RightState
 
 KEEP_EVENTS = timedelta(days=7)
+RING = 512  # device sheet: the events that a device keeps
 BATTERY_STEP = 5  # percent; a smaller change is no news
 _QUIET = frozenset({"card_presented", "card_removed", "motion", "climate"})  # nobody outside the box needs them
 
@@ -56,6 +57,7 @@ class Engine:
     def __init__(self, store: Store, clock: Clock, units: Mapping[str, Unit], on_news: Callable[[News], None]) -> None:
         self._store, self._clock, self._units, self._on_news = store, clock, units, on_news
         self._memories: dict[str, DeviceMemory] = {}
+        self.heard: dict[str, datetime] = {}  # when each device last reported anything; a heartbeat is not worth a write
 
     def memory(self, device: str) -> DeviceMemory:
         """Return the memory of one device's driver, as it was last committed; the same object for each call."""
@@ -65,6 +67,10 @@ class Engine:
 
     def emit(self, report: Report) -> "asyncio.Future[None]":
         """See device.Emit."""
+        self.heard[report.device] = self._clock.now()
+        return self._queue(report)
+
+    def _queue(self, report: Report) -> "asyncio.Future[None]":
         witness = Witness.at(self._clock, f"device/{report.device}")
         pending = self.memory(report.device).taken()
         done = self._store.write(lambda tx: self._take(tx, report, witness, pending))
@@ -76,8 +82,7 @@ class Engine:
         """The device's driver has ended: nobody knows how it is."""
         known = self._store.peek(lambda db: db.execute("SELECT boot_counter, log_id FROM device WHERE name = ?", (device,)).fetchone())
         boot, log = (known["boot_counter"], known["log_id"]) if known else (0, 0)
-        taken = self.emit(Condition(device, "offline", boot or 0, log or 0))
-        taken.add_done_callback(_look)
+        self._queue(Condition(device, "offline", boot or 0, log or 0)).add_done_callback(_look)
 
     async def flush(self) -> None:
         """Commit what drivers asked to remember and no report has carried yet."""
@@ -168,8 +173,10 @@ class Engine:
 
     def _state(self, tx: Tx, unit: Unit, state: State, witness: Witness) -> None:
         before = json.loads(tx.db.execute("SELECT attributes FROM device WHERE name = ?", (unit.name,)).fetchone()["attributes"])
-        now = dict(state.attributes)
-        row = (json.dumps(now, default=str), ledger.millis(witness.now), unit.name)
+        now = json.loads(json.dumps(dict(state.attributes), default=str))
+        if now == before:
+            return
+        row = (json.dumps(now), ledger.millis(witness.now), unit.name)
         tx.db.execute("UPDATE device SET attributes = ?, known_at = ? WHERE name = ?", row)
         if unit.room is not None and unit.device_class != "lock":
             roomfacts.from_state(tx, unit.room, before, now, witness)
@@ -190,7 +197,6 @@ class Engine:
             )
             if said.log_id != before["log_id"]:
                 tx.db.execute("UPDATE device SET top_seq = 0 WHERE name = ?", (unit.name,))
-        tx.db.execute("UPDATE device SET known_at = ? WHERE name = ?", (ledger.millis(witness.now), unit.name))
         if news:
             fact = DeviceHealth(unit.name, said.health, tuple(flags), witness.now, battery, unit.room)
             witness.tell(tx, fact, entity=f"device/{unit.name}")
@@ -262,8 +268,12 @@ def _look(done: "asyncio.Future[None]") -> None:
 
 
 def forget_old_events(tx: Tx, now: datetime) -> None:
-    """Delete events older than KEEP_EVENTS (they have long been told), and commands that ended as long ago."""
+    """Delete events older than KEEP_EVENTS (they have long been told), and commands that ended as long ago.
+
+    What a device could still repeat out of its ring stays, whatever date its clock gave to it.
+    """
     before = ledger.millis(now - KEEP_EVENTS)
-    tx.db.execute("DELETE FROM event WHERE at < ?", (before,))
+    ring = "SELECT 1 FROM device WHERE name = event.device AND log_id = event.log_id AND event.seq > top_seq - ?"
+    tx.db.execute(f"DELETE FROM event WHERE at < ? AND NOT EXISTS ({ring})", (before, RING))  # noqa: S608 - no value in the text
     tx.db.execute("DELETE FROM command WHERE ended_at < ?", (before,))
     tx.db.execute("DELETE FROM job_run WHERE ended_at < ?", (before,))

@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway import ledger
-from gateway.device import Code, Command, Confirmed, DeviceError, LockOp, Ping, PutRight, Reply, Transport, Unreachable
+from gateway.device import Code, Command, Confirmed, DeviceError, LockOp, Ping, Reply, Transport, Unreachable
 from gateway.ledger import DoorPage
 from gateway.rules import progress
 from gateway.rules.book import ORIGIN, Right
 from gateway.rules.dialogue import Answer, Decision, Talk, agrees, decide
+from gateway.rules.door import steps
 from gateway.store import Store, StoreError, Tx
 from gateway.turns import Turns
 from gateway.witness import Witness
@@ -49,27 +50,6 @@ class Port(Protocol):
         """As Driver.confirmed."""
 
 
-class Dress(Protocol):
-    """Puts a mobile key's or PIN's hash into a right just before it is sent; the secret is never stored with the right."""
-
-    def __call__(self, op: PutRight, key_id: str, device: str) -> PutRight:
-        """Return `op` as the lock must get it."""
-
-
-def bare(op: PutRight, key_id: str, device: str) -> PutRight:
-    """Cards need no dress."""
-    return op
-
-
-@dataclass(frozen=True, slots=True)
-class LockCommand:
-    """One durable command, before it is dressed for its lock."""
-
-    cmd_id: uuid.UUID
-    op: LockOp
-    issued_at: datetime
-
-
 @dataclass(slots=True)
 class _Door:
     """One door's running state; a fresh one only costs a comparison."""
@@ -82,15 +62,17 @@ class _Door:
     pause_s: float = FIRST_WAIT_S
     trouble_since: float | None = None
     told: set[str] = field(default_factory=set)  # alarms of this time of trouble
+    at_rest: bool = False
 
 
 class Reconciler:
     """All doors that have a device. `ports` by door number."""
 
-    def __init__(self, store: Store, clock: Clock, ports: Mapping[int, Port], dress: Dress = bare) -> None:
-        self._store, self._clock, self._dress = store, clock, dress
+    def __init__(self, store: Store, clock: Clock, ports: Mapping[int, Port]) -> None:
+        self._store, self._clock = store, clock
         self._doors = {number: _Door(number, port) for number, port in ports.items()}
         self._radio = Turns(2)  # of three BLE connections one stays free for events
+        self._rested = asyncio.Event()
         store.watch(self._heard)
 
     async def run(self) -> None:
@@ -110,6 +92,14 @@ class Reconciler:
         now = self._clock.monotonic()
         return {door.number: now - door.trouble_since for door in self._doors.values() if door.trouble_since is not None}
 
+    async def settled(self, limit_s: float) -> None:
+        """Return when every door holds what it must or is in trouble, or when `limit_s` is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while any(door.wake.is_set() or not door.at_rest for door in self._doors.values()):
+                    self._rested.clear()
+                    await self._rested.wait()
+
     def _heard(self, touched: frozenset[str]) -> None:
         for what in touched:
             kind, _, name = what.partition("/")
@@ -125,31 +115,44 @@ class Reconciler:
         while True:
             door.wake.clear()
             try:
-                done = await self._close(door)
-            except DeviceError as why:
-                if door.trouble_since is None:
-                    _log.info("door %s: %s", door.number, why)
-                await self._in_trouble(door, "door_unreachable")
-                done = False
+                done = await self._tried(door)
             except StoreError as why:
                 _log.error("door %s: %s", door.number, why)
                 done = False
             await self._rest(door, done=done)
 
+    async def _tried(self, door: _Door) -> bool:
+        """One try to close the gap. A lock or a driver that fails is this door's trouble and nobody else's."""
+        try:
+            return await self._close(door)
+        except DeviceError as why:
+            if door.trouble_since is None:
+                _log.info("door %s: %s", door.number, why)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - one driver's fault must not stop the hotel
+            _log.exception("door %s: its driver has a fault", door.number)
+        door.compare = True  # the outcome is unknown: read back first
+        await self._in_trouble(door, "door_unreachable")
+        return False
+
     async def _rest(self, door: _Door, *, done: bool) -> None:
         """Wait until something is wanted, or the door's next comparison (try) is due."""
-        wait_s = HOURLY_S
+        wait_s = HOURLY_S * random.uniform(0.9, 1.0)  # noqa: S311 - spreads comparisons, guards nothing
         if done:
             door.pause_s, door.trouble_since = FIRST_WAIT_S, None
             door.told.clear()
         else:
             wait_s = min(door.pause_s * random.uniform(0.5, 1.0), COMPARE_S)  # noqa: S311 - spreads tries, guards nothing
             door.pause_s = min(door.pause_s * 2, LONGEST_WAIT_S)
+        door.at_rest = True
+        self._rested.set()
         try:
             async with asyncio.timeout(wait_s):
                 await door.wake.wait()
         except TimeoutError:
             door.compare = True
+        door.at_rest = False
 
     async def _close(self, door: _Door) -> bool:
         """Send what is missing until the door agrees; False when it is to be tried again later. Raises DeviceError."""
@@ -160,8 +163,8 @@ class Reconciler:
                 door.compare = False
             while True:
                 command, decision = await self._advance(door, answer)
-                if command is not None:
-                    answer = await self._ask(door, command)
+                if command is not None and decision.ask is not None:
+                    answer = await self._ask(door, decision.ask, command)
                 elif decision.ask is not None:  # a ping: never from a stored reply, so it has no row and no cmd_id of its own
                     answer = Answer(said=await door.port.confirmed())
                 else:
@@ -178,11 +181,10 @@ class Reconciler:
         async with self._radio.mine(rank):
             yield
 
-    async def _ask(self, door: _Door, command: LockCommand) -> Answer:
+    async def _ask(self, door: _Door, op: LockOp, command: Command) -> Answer:
         """Send one command; when its outcome is unknown, read back before anything is decided."""
-        op = command.op
         try:
-            reply = await door.port.apply(self._dressed(command, door))
+            reply = await door.port.apply(command)
         except Unreachable:
             return Answer(op, None, await door.port.confirmed())
         said = reply.confirmed
@@ -190,17 +192,9 @@ class Reconciler:
             said = await door.port.confirmed()
         return Answer(op, reply.code, said)
 
-    def _dressed(self, command: LockCommand, door: _Door) -> Command:
-        op: LockOp = command.op
-        if isinstance(op, PutRight):
-            ref = op.right.right_ref
-            row = self._store.peek(lambda db: db.execute("SELECT key_id FROM door_right WHERE right_ref = ?", (ref,)).fetchone())
-            op = self._dress(op, row["key_id"], door.port.name) if row else op
-        return Command(command.cmd_id, op, command.issued_at)
-
     # ------------------------------------------------------------ the transaction
 
-    async def _advance(self, door: _Door, answer: Answer) -> tuple[LockCommand | None, Decision]:
+    async def _advance(self, door: _Door, answer: Answer) -> tuple[Command | None, Decision]:
         witness = Witness.at(self._clock)
         command, decision, alarm = await self._store.write(lambda tx: self._decide(tx, door, answer, witness))
         door.talk = decision.talk
@@ -208,7 +202,7 @@ class Reconciler:
             door.told.add(alarm)
         return command, decision
 
-    def _decide(self, tx: Tx, door: _Door, answer: Answer, witness: Witness) -> tuple[LockCommand | None, Decision, str | None]:
+    def _decide(self, tx: Tx, door: _Door, answer: Answer, witness: Witness) -> tuple[Command | None, Decision, str | None]:
         page = ledger.page(tx.db, door.number)
         if answer.said is not None and witness.now + FAR > _floor_time(answer.said.floor) and answer.said.floor > page.wanted.floor:
             ledger.raise_floor(tx, door.number, answer.said.floor)  # the door has been told more than this box remembers
@@ -245,7 +239,7 @@ class Reconciler:
             door.told.add(kind)
 
 
-def _command(tx: Tx, device: str, op: LockOp, witness: Witness) -> LockCommand:
+def _command(tx: Tx, device: str, op: LockOp, witness: Witness) -> Command:
     """Return the command for `op`: the open row's when its outcome is still unknown, else a new row's."""
     text = repr(op)
     tx.db.execute(
@@ -255,11 +249,11 @@ def _command(tx: Tx, device: str, op: LockOp, witness: Witness) -> LockCommand:
     row = tx.db.execute("SELECT * FROM command WHERE device = ? AND ended_at IS NULL", (device,)).fetchone()
     if row is not None:
         tx.db.execute("UPDATE command SET tries = tries + 1 WHERE cmd_id = ?", (row["cmd_id"],))
-        return LockCommand(uuid.UUID(row["cmd_id"]), op, ledger.instant(row["issued_at"]))
+        return Command(uuid.UUID(row["cmd_id"]), op, ledger.instant(row["issued_at"]))
     cmd_id = uuid.uuid4()
     issued = (str(cmd_id), device, text, ledger.millis(witness.now))
     tx.db.execute("INSERT INTO command (cmd_id, device, op, issued_at, tries) VALUES (?, ?, ?, ?, 1)", issued)
-    return LockCommand(cmd_id, op, witness.now)
+    return Command(cmd_id, op, witness.now)
 
 
 def _floor_time(floor: int) -> datetime:
@@ -319,8 +313,9 @@ def _struggle(tx: Tx, door: _Door, alarm: str | None, witness: Witness) -> bool:
     before = {right.right_ref: right for right in page.rights}
     changed = {right.right_ref: right for right in progress.struggling(page.rights)}
     waiting = [changed.get(right.right_ref, right) for right in page.rights if progress.under_way(right)]
+    behind = not waiting and page.known is not None and steps(page.wanted, page.known) != ()  # a floor that a card door has not got
     raised = False
-    if alarm is not None and any(not right.alarmed for right in waiting):
+    if alarm is not None and (behind or any(not right.alarmed for right in waiting)):
         stay_id = next((right.stay_id for right in waiting if right.stay_id), None)
         witness.raise_task(tx, alarm, stay_id=stay_id, door=door.number, device=door.port.name, rights=len(waiting))
         changed |= {right.right_ref: replace(right, alarmed=True) for right in waiting}

@@ -79,10 +79,13 @@ def decide(wanted: DoorState, known: DoorState | None, talk: Talk, answer: Answe
 
 
 def _learnt(wanted: DoorState, known: DoorState | None, asked: LockOp | None, said: Confirmed) -> DoorState | None:
-    guesses = [wanted]
-    if known is not None:
-        guesses = [known, wanted] if asked is None else [after(known, asked), known, wanted]
-    return learn(said, guesses)
+    """Return what the door holds: what was known, or any state on the way from there to what is wanted."""
+    if known is None:
+        return learn(said, (wanted,))
+    way = [known]
+    for op in steps(wanted, known):
+        way.append(after(way[-1], op))
+    return learn(said, ([after(known, asked)] if asked is not None else []) + way)
 
 
 def _next(wanted: DoorState, known: DoorState | None, talk: Talk, said: Confirmed | None) -> Decision:

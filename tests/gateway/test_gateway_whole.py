@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim.knobs import turn
 from tests.gateway.houses import key, left, stay
 from tests.gateway.whole import House, house
-from wire.facts import DoorEvent, JobDone, RoomOccupancy
+from wire.facts import DoorEvent, JobDone, RightChanged, RoomOccupancy, TaskRaised
 from wire.jobs import Job, JobKind
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -98,3 +99,32 @@ async def test_a_door_is_opened_from_the_desk_and_a_room_tells_who_is_in(tmp_pat
         room.contact(0, True)  # type: ignore[attr-defined]
         room.contact(0, False)  # type: ignore[attr-defined]
         await hotel.until(lambda: any(isinstance(fact, RoomOccupancy) for fact in hotel.facts("RoomOccupancy")))
+
+
+@pytest.mark.parametrize(("lock", "door"), [("lock-201", 201), ("lock-205", 205)])
+async def test_a_real_protocol_lock_that_lies_is_found_told_and_healed(tmp_path: Path, lock: str, door: int) -> None:
+    async with house(tmp_path, [lock, "encoder-2"]) as hotel:
+        await hotel.until(lambda: agrees(hotel, door))
+        turn(hotel.devices.devices[lock], {"reply": "done_without_doing"})
+        key_id = await checked_in(hotel, door)
+        await hotel.until(lambda: "door_does_not_act" in tasks(hotel))
+        assert hotel.states(key_id) == {door: "retrying"}
+        turn(hotel.devices.devices[lock], {"reply": None})
+        await hotel.until(lambda: hotel.states(key_id) == {door: "active"})
+
+
+@pytest.mark.parametrize(("lock", "door"), [("lock-201", 201), ("lock-205", 205)])
+async def test_a_wiped_lock_is_filled_again_without_anybody_asking(tmp_path: Path, lock: str, door: int) -> None:
+    async with house(tmp_path, [lock, "encoder-2"]) as hotel:
+        key_id = await checked_in(hotel, door)
+        await hotel.until(lambda: hotel.states(key_id) == {door: "active"})
+        turn(hotel.devices.devices[lock], {"nvram": "wipe"})
+        await hotel.until(lambda: told(hotel, key_id) == ["planned", "pushing", "active", "pushing", "active"])
+
+
+def tasks(hotel: House) -> list[str]:
+    return [fact.kind for fact in hotel.facts("TaskRaised") if isinstance(fact, TaskRaised)]
+
+
+def told(hotel: House, key_id: str) -> list[str]:
+    return [str(fact.state) for fact in hotel.facts("RightChanged") if isinstance(fact, RightChanged) and fact.key_id == key_id]
