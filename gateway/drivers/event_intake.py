@@ -27,8 +27,8 @@ class EventIntake:
         self._lossless = lossless  # the log is read, not sent: what is missing is gone
         self._acknowledge = acknowledge
         self._log_id: int | None = None
-        self._base: int | None = None  # this and all before it are committed
-        self._next: int | None = None  # the lowest number not yet emitted
+        self._base = 0  # this and all before it are committed; a log begins with 1
+        self._next = 1  # the lowest number not yet emitted
         self._held: dict[int, tuple[Event, asyncio.Future[None]]] = {}
         self._open: dict[int, asyncio.Future[None]] = {}
         self._committed: set[int] = set()  # above the base
@@ -54,8 +54,8 @@ class EventIntake:
 
     @property
     def upto(self) -> int | None:
-        """The highest number that may be acknowledged; None before the first event."""
-        return self._base
+        """The highest number that may be acknowledged; None before the first event of this run."""
+        return self._base if self._log_id is not None else None
 
     def close(self) -> None:
         """Emit nothing more; what was held is left to the device's next repeat."""
@@ -71,8 +71,6 @@ class EventIntake:
         if event.log_id != self._log_id:
             self._begin(event)
         seq, base, following = event.seq, self._base, self._next
-        if base is None or following is None:  # the first that we ever hear of this log
-            base, following = self._base, self._next = seq - 1, seq
         if seq <= base:
             self._tell_soon()  # our acknowledgement was lost
             return self._done()
@@ -97,10 +95,10 @@ class EventIntake:
         return waiting
 
     def _begin(self, event: Event) -> None:
-        """Another log: a first meeting, or the device's memory was wiped."""
+        """Another log: a first meeting, or the device's memory was wiped. What an earlier box acknowledged looks like a hole at first."""
         self.close()
         self._timer = None
-        self._log_id, self._base, self._next = event.log_id, None, None
+        self._log_id, self._base, self._next = event.log_id, 0, 1
         self._open, self._committed, self._failed, self._beyond = {}, set(), set(), {}
         log_id, _, seq = (self._memory.get(SEEN) or "").partition(":")
         if log_id == str(event.log_id) and seq.isdecimal():
@@ -111,14 +109,14 @@ class EventIntake:
         self._open[event.seq] = done
         if self._lossless or event.type == "log_overflow":
             self._beyond[event.seq] = (0.0, REPEATS)  # the hole is real
-        if self._next is not None and event.seq >= self._next:
+        if event.seq >= self._next:
             self._next = event.seq + 1
         done.add_done_callback(partial(self._ended, event.log_id, event.seq))
         return done
 
     def _release(self, *, contiguous: bool) -> None:
         """Emit what is held: only what follows directly, or everything."""
-        while self._held and self._next is not None:
+        while self._held:
             first = min(self._held)
             if contiguous and first > self._next:
                 return
@@ -151,7 +149,7 @@ class EventIntake:
 
     def _advance(self) -> None:
         """Move the base over all that is committed, and over holes that are real; then tell the device."""
-        before = base = self._base if self._base is not None else 0
+        before = base = self._base
         while self._committed:
             first = min(self._committed)
             missing_comes = any(seq < first for seq in (*self._open, *self._held, *self._failed))
@@ -172,7 +170,7 @@ class EventIntake:
 
     def _tell(self) -> None:
         self._telling = False
-        if self._log_id is not None and self._base is not None and self._base > 0:
+        if self._log_id is not None and self._base > 0:
             self._memory.put(SEEN, f"{self._log_id}:{self._base}")
             self._acknowledge(self._log_id, self._base)
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -37,8 +36,9 @@ from gateway.device import (
 from gateway.drivers import attributes, event_data, mqtt_bodies, mqtt_envelope
 from gateway.drivers.event_intake import EventIntake
 from gateway.drivers.mqtt_bodies import HealthBody, ReplyBody
+from gateway.drivers.mqtt_commands import MqttCommands
 from gateway.drivers.mqtt_envelope import BadFrame, Boot
-from gateway.drivers.ops import CLASS_OPS, MOMENTARY, READS_BACK, limits
+from gateway.drivers.ops import CLASS_OPS, READS_BACK, limits
 from gateway.drivers.reports import seen
 
 HELD = 64  # messages that arrived before the birth message that their tags need
@@ -52,16 +52,6 @@ class MqttDeviceSettings:
     """The `settings:` block of every MQTT device."""
 
     heartbeat_s: float | None = Field(default=None, gt=0, le=3600)  # if not given: 30 on mains, 300 on batteries
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A command on its way. `heard` is set for every reply and every new boot."""
-
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-    final: ReplyBody | None = None
-    garbled: str | None = None
-    rebooted: bool = False
 
 
 class MqttDevice:
@@ -79,13 +69,13 @@ class MqttDevice:
         self._intake: EventIntake | None = None
         self._boot: Boot | None = None
         self._online = False
-        self._born = asyncio.Event()
+        self._born, self._known = asyncio.Event(), asyncio.Event()
         self._heard_at = 0.0
         self._health = HealthBody((), None, None)
         self._offset_s: int | None = None
         self._shown: Health | None = None
         self._held: deque[tuple[str, Message, asyncio.Future[None]]] = deque()
-        self._waiting: dict[uuid.UUID, _Waiting] = {}
+        self._commands = MqttCommands(setting.name, self._send, now)
 
     # ------------------------------------------------------------ the contract
 
@@ -106,21 +96,18 @@ class MqttDevice:
             self._intake.close()
             self._emit = self._intake = None
             self._online, self._boot, self._shown = False, None, None
+            self._known.clear()
 
     async def apply(self, command: Command) -> Reply:
         """See Driver.apply. Sent again with the same cmd_id until the final reply, the command's limit or its expiry."""
         if type(command.op) not in CLASS_OPS[self._class]:
             return Reply(Code.UNSUPPORTED)
-        if self._expired(command):
-            return Reply(Code.EXPIRED)
-        if command.cmd_id in self._waiting:
+        if self._commands.busy(command):
             return Reply(Code.BUSY)
-        waiting = self._waiting[command.cmd_id] = _Waiting()
-        try:
-            final = await self._ask(command, waiting)
-        finally:
-            del self._waiting[command.cmd_id]
-        return self._read(command, final)
+        await self._birth_heard(limits(command.op).accept_s)
+        if self._commands.expired(command):
+            return Reply(Code.EXPIRED)
+        return self._read(command, await self._commands.ask(command))
 
     async def confirmed(self) -> Confirmed:
         """See Driver.confirmed: a PING's reply."""
@@ -133,32 +120,14 @@ class MqttDevice:
 
     # ------------------------------------------------------------ commands
 
-    async def _ask(self, command: Command, waiting: _Waiting) -> ReplyBody:
-        """Send until the final reply. Raises Unreachable at the limit, Garbled for an answer without sense."""
-        body, loop = mqtt_bodies.command(command), asyncio.get_running_loop()
-        limit = limits(command.op)
-        deadline, pause, again = loop.time() + limit.done_s, 1.0, 0.0
-        while True:
-            if waiting.garbled is not None:
-                raise Garbled(self._name, f"answered with {waiting.garbled}", "Check its firmware.")
-            if waiting.final is not None:
-                return waiting.final
-            if loop.time() >= deadline or self._expired(command):
-                raise Unreachable(self._name, f"no answer in {limit.done_s:g} s", "Check its power and its network.")
-            if waiting.rebooted:
-                waiting.rebooted, again, pause = False, 0.0, 1.0
-            if loop.time() >= again:
-                self._send(command, body)
-                again, pause = loop.time() + pause * random.uniform(0.9, 1.1), pause * 2  # noqa: S311 - jitter
-            waiting.heard.clear()
-            with_limit = max(0.0, min(again, deadline) - loop.time())
-            try:
-                async with asyncio.timeout(with_limit):
-                    await waiting.heard.wait()
-            except TimeoutError:
-                continue
+    async def _birth_heard(self, limit_s: float) -> None:
+        """A box that has just started has not heard the birth messages yet: give them a moment."""
+        if self._boot is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._known.wait()
 
-    def _send(self, command: Command, body: str) -> None:
+    def _send(self, body: str) -> None:
         """Publish once with the tag of the device's present boot. Raises Unreachable when there is nobody to send to."""
         if not self._mqtt.connected:
             raise Unreachable(self._name, "the broker is not connected", "Check the broker.")
@@ -180,9 +149,6 @@ class MqttDevice:
         if held is not None:
             self._health = replace(self._health, confirmed=held)
         return Reply(code, attributes.in_words(result) if isinstance(command.op, Ping) else result, said.replayed, held)
-
-    def _expired(self, command: Command) -> bool:
-        return type(command.op) in MOMENTARY and command.expires_at is not None and self._now() >= command.expires_at
 
     # ------------------------------------------------------------ what arrives
 
@@ -223,11 +189,10 @@ class MqttDevice:
         self._online, self._heard_at = True, loop.time()
         if reborn:
             self._health = HealthBody((), None, None)
-            for waiting in self._waiting.values():
-                waiting.rebooted = True
-                waiting.heard.set()
+            self._commands.reborn()
         self._show("online", always=True)
         self._born.set()
+        self._known.set()
         held, self._held = self._held, deque()
         for part, message, taken in held:
             _chain(self._arrived(part, message), taken)
@@ -238,7 +203,7 @@ class MqttDevice:
         if part == "event":
             return self._take_events(body)
         if part == "cmd/reply":
-            self._take_reply(mqtt_bodies.reply(body))
+            self._commands.take(mqtt_bodies.reply(body))
         elif part == "state":
             said = mqtt_bodies.attributes(body)
             if not retained:
@@ -270,15 +235,6 @@ class MqttDevice:
         except BadFrame as bad:
             self._drops.drop("mqtt", self._name, str(bad))
             return event_data.unreadable(said.type, said.data)
-
-    def _take_reply(self, said: ReplyBody) -> None:
-        """Wake whoever waits for this cmd_id; a reply that nobody waits for is an ordinary repeat."""
-        waiting = self._waiting.get(said.cmd_id)
-        if waiting is None:
-            return
-        if said.final():
-            waiting.final = said
-        waiting.heard.set()
 
     def _read_clock(self, said: Mapping[str, object]) -> None:
         """The device's clock against ours, from the `ts` of a message that was not kept by the broker."""

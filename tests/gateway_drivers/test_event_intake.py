@@ -161,9 +161,19 @@ async def test_a_restarted_box_knows_what_it_has(monkeypatch: pytest.MonkeyPatch
 
 async def test_a_wiped_device_starts_anew() -> None:
     box = Box()
-    await box.take(7)
+    await box.take(1, 2)
     await asyncio.wait_for(box.intake.take([event(1, log_id=99)]), 1)
-    assert box.emitted == [7, 1]
+    assert box.emitted == [1, 2, 1]
+
+
+async def test_the_first_event_that_is_heard_of_a_log_is_not_its_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_intake, "HOLD_S", 0.0)
+    box = Box()
+    await box.take(3)
+    await asyncio.sleep(0.01)
+    assert (box.emitted, box.upto) == ([3], [])
+    await box.take(1, 2)
+    assert (box.emitted, box.upto[-1]) == ([3, 1, 2], 3)
 
 
 async def test_a_log_that_is_read_has_no_waiting() -> None:
@@ -179,8 +189,7 @@ def test_on_a_bad_line_everything_is_told_in_the_end_and_nothing_is_forgotten_to
 
     async def scene() -> None:
         box = Box()
-        await box.take(1)  # first contact: what was before it is not ours
-        ring = list(range(2, count + 2))
+        ring = list(range(1, count + 2))
         for _ in range(300):
             if not ring:
                 break

@@ -10,7 +10,7 @@ from gateway.device import AccessRight, Command, Ping, PutRight, UnlockPulse
 from gateway.drivers import ble_commands, ble_frames, modbus_mailbox, mqtt_bodies, mqtt_envelope
 from gateway.drivers.mqtt_envelope import Boot
 from gateway.drivers.ops import OPS
-from gateway.drivers.rights_digest import guard_digest, rights_digest
+from gateway.rules.door import guard_digest, rights_digest
 
 K_DEV = bytes(range(32))
 BOOT = Boot(0x1234ABCD, 9)

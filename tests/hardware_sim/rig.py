@@ -24,6 +24,7 @@ from gateway.buses.modbus import LineSettings, ModbusSettings
 from gateway.buses.mqtt import MqttSettings
 from gateway.buses.open import Buses, BusesSettings, open_buses
 from gateway.device import Command, Condition, Driver, Event, LockKind, Op, Report, Setting, State, Transport
+from gateway.drivers import ble_lock
 from gateway.drivers.registry import load
 from tests.hardware_sim.broker import GATEWAY, GATEWAY_PASSWORD, Broker
 
@@ -203,6 +204,8 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """One device of `kind` over `binding` and its running driver. `prepare` may turn knobs before the driver starts."""
     monkeypatch.setattr(mqtt_side, "RESEND_S", 0.5)  # 30 s in life
+    monkeypatch.setattr(ble_lock, "NEWS_EVERY_S", 0.5)  # 10 s in life
+    monkeypatch.setattr(ble_lock, "LINGER_S", 0.3)
     hotel = hotel_of(kind, binding, broker, **more)
     hotel.sides = [_quick(side, folder, timings, hotel) for side in hotel.sides]
     await hotel.start()
