@@ -16,10 +16,10 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from central.problems import Problem
 from central.store.turn import Turn
-from central.sync import feed, jobs
+from central.sync import feed, holds, jobs
 from central.sync.tables import fact as fact_table
 from wire.codec import Broken, Known, Parked, Push, canonical
-from wire.facts import Fact, JobDone, JobStarted, Lane, lane_of
+from wire.facts import Fact, HoldReturned, JobDone, JobStarted, Lane, lane_of
 from wire.intake import Plan, Repeat, Verdict, plan
 from wire.messages import FactRow, FactsReply
 from wire.overlay import Subject, subjects
@@ -235,4 +235,9 @@ def _job_done(turn: Turn, row: FactRow, fact: Fact) -> None:
         jobs.done(turn, fact)
 
 
-_OURS: Mapping[type[Any], Handler] = {JobStarted: _job_started, JobDone: _job_done}
+def _hold_returned(turn: Turn, row: FactRow, fact: Fact) -> None:
+    if isinstance(fact, HoldReturned):
+        holds.returned(turn, fact.hold_id)
+
+
+_OURS: Mapping[type[Any], Handler] = {JobStarted: _job_started, JobDone: _job_done, HoldReturned: _hold_returned}
