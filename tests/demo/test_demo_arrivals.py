@@ -8,13 +8,13 @@ import pytest
 from demo.arrivals import arrivals, in_time
 
 TODAY = date(2026, 11, 21)
-ROOMS = {"A": 14, "D": 6, "E": 2, "F": 1, "G": 1}
+ROOMS = {"A": 12, "D": 4, "E": 2, "F": 1, "G": 1}  # what the box does not hold
 
 
-def test_there_are_forty_real_bookings_and_nineteen_of_them_come() -> None:
+def test_there_are_forty_real_bookings_and_eighteen_of_them_come() -> None:
     bookings = arrivals()
     assert len(bookings) == len({b.source_row for b in bookings}) == 40
-    assert sum(b.cancelled_before is None for b in bookings) == 19
+    assert sum(b.cancelled_before is None for b in bookings) == 18
 
 
 def test_at_no_moment_were_more_rooms_of_a_type_on_the_books_than_the_hotel_has() -> None:
@@ -45,5 +45,5 @@ def test_an_order_says_what_the_data_say(booking: object) -> None:
 
 def test_cents_are_exact() -> None:
     prices = {b.source_row: b.price_minor for b in arrivals()}
-    assert prices[9092] == 5379
-    assert prices[29533] == 13667
+    assert prices[15217] == 3605
+    assert all(isinstance(price, int) for price in prices.values())
