@@ -56,12 +56,11 @@ async def login_page(request: Request) -> Response:
 async def _login(request: Request, onward: str, user: str = "", hotel: str = "", problem: Problem | None = None) -> Response:
     hotels = await frame.services_of(request).store.read(lambda conn: [(row.property_id, row.name) for row in conn.execute(_HOTELS)])
     language = web.language_of(request)
-    place = hotels[0][1] if len(hotels) == 1 else "Latchkey"
     return frame.pages_of(request).look.page(
         "login.html",
         language,
         status=problem.status if problem else 200,
-        shell=frame.outside(request, place),
+        shell=await frame.outside(request),
         action="/login",
         next=local(onward),
         user=user,
@@ -118,9 +117,8 @@ class Sent:
     form: FormData
 
 
-async def _sent(request: Request, property_id: str, permission: Permission) -> Sent:
-    """Return the form; raise Forbidden without the permission or the session's token."""
-    who = await frame.viewer(request, property_id, permission)
+async def _sent(request: Request, who: Viewer) -> Sent:
+    """Return the form; raise Forbidden without the session's token."""
     form = await request.form()
     check_csrf(who.session, _text(form, "csrf"))
     return Sent(who, form)
@@ -145,11 +143,12 @@ async def _on_order(
     request: Request, property_id: str, order_id: str, permission: Permission, done: str, use_case: Callable[[Turn, FormData], object]
 ) -> Response:
     """Act on an order and show it: redirect when it went well, the same page with the reason when it did not."""
-    sent = await _sent(request, property_id, permission)
+    who = await frame.viewer(request, property_id, permission)
     try:
+        sent = await _sent(request, who)
         await _act(request, property_id, sent, lambda turn: use_case(turn, sent.form))
     except Problem as problem:
-        return await order_answer(request, sent.who, property_id, order_id, problem)
+        return await order_answer(request, who, property_id, order_id, problem)
     onward = URL(f"/p/{property_id}/orders/{order_id}")
     return RedirectResponse(onward.include_query_params(done=done) if done else onward, 303)
 
@@ -213,7 +212,7 @@ def _own_key(turn: Turn, reservation_id: str, wanted: str) -> keys.Key:
 @router.post("/p/{property_id}/rooms/{number}/care")
 async def care(request: Request, property_id: str, number: str) -> Response:
     """Write down how clean a room is."""
-    sent = await _sent(request, property_id, Permission.ROOMS_CARE)
+    sent = await _sent(request, await frame.viewer(request, property_id, Permission.ROOMS_CARE))
     try:
         wanted = Care(_text(sent.form, "care"))
     except ValueError:

@@ -5,9 +5,8 @@ from datetime import date
 
 from central.bookings.board import BoardRoom, DeviceView
 from central.bookings.views import ReservationRow
-from central.pages.queries import Found, Today
-from central.pages.views import Board, Doors, Due, Line, RoomPage, Tile, Trouble, counts
-from central.rooms.house import House
+from central.pages.queries import Found, Today, Types
+from central.pages.views import Board, Doors, Due, Line, Names, RoomPage, Tile, Trouble, counts
 from wire.stays import Status
 
 QUIET_FLAGS = frozenset({"event_overflow", "nvram_reset"})  # for engineering, not for the desk
@@ -17,13 +16,13 @@ LIVED = frozenset({"occupied", "due_out", "booked", "booked_dirty"})  # the stay
 
 def board(found: Found) -> Board:
     """Draw rooms, stays and devices together. Tiles stand in the house's order."""
-    house = found.today.house
-    tiles = tuple(tile(house, room) for room in found.rooms)
-    return Board(tiles, counts(tiles, f"/p/{house.property_id}/board"), due(found.today))
+    tiles = tuple(tile(found.today, room) for room in found.rooms)
+    return Board(tiles, counts(tiles, f"/p/{found.today.house.property_id}/board"), due(found.today))
 
 
-def tile(house: House, room: BoardRoom) -> Tile:
+def tile(today: Today, room: BoardRoom) -> Tile:
     """Draw one room."""
+    house = today.house
     base = f"/p/{house.property_id}"
     stay = room.stay if room.word in LIVED else None
     moment = None
@@ -32,6 +31,7 @@ def tile(house: House, room: BoardRoom) -> Tile:
     return Tile(
         room=room.room,
         room_type=room.room_type,
+        type_names=names(today.types, room.room_type),
         floor=room.floor,
         word=room.word,
         care=room.care,
@@ -105,6 +105,7 @@ def line(today: Today, row: ReservationRow) -> Line:
         status=status_of(row, house.business_date),
         room=row.room,
         room_type=row.room_type,
+        type_names=names(today.types, row.room_type),
         arrive=row.arrive.astimezone(house.zone),
         depart=row.depart.astimezone(house.zone),
         nights=(row.departure - row.arrival).days,
@@ -115,8 +116,13 @@ def line(today: Today, row: ReservationRow) -> Line:
     )
 
 
-def room_page(today: Today, room: BoardRoom, names: tuple[tuple[str, str], ...], doors: Doors) -> RoomPage:
+def names(types: Types, code: str) -> Names:
+    """A room type's names by language."""
+    return tuple(sorted(types.get(code, {}).items()))
+
+
+def room_page(today: Today, room: BoardRoom, doors: Doors) -> RoomPage:
     """The page of one room."""
     base = f"/p/{today.house.property_id}"
     stays = tuple(line(today, row) for row in today.here if row.room == room.room)
-    return RoomPage(tile(today.house, room), names, doors, stays, f"{base}/rooms/{room.room}", f"{base}/board")
+    return RoomPage(tile(today, room), doors, stays, f"{base}/rooms/{room.room}", f"{base}/board")

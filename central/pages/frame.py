@@ -15,7 +15,7 @@ from starlette.datastructures import URL
 
 import web
 from central.problems import Forbidden, NotAllowed, Problem, Unauthenticated
-from central.rooms.house import House
+from central.rooms.house import House, all_properties, read_house
 from central.services import Services
 from central.staff.guard import session_from
 from central.staff.permissions import Permission, granted
@@ -46,7 +46,12 @@ PROBLEMS: dict[str, str] = {  # code -> what a receptionist reads; the rest is t
     "fault": N_("This should not have happened. Try again, then tell support."),
     "idempotency_key_reused": N_("This form was sent before with other values. Try again now."),
 }
-HEADLINES: dict[int, str] = {403: N_("You may not do this"), 404: N_("There is no such page"), 409: N_("That was not possible"), 500: N_("Something went wrong")}
+HEADLINES: dict[int, str] = {
+    403: N_("You may not do this"),
+    404: N_("There is no such page"),
+    409: N_("That was not possible"),
+    500: N_("Something went wrong"),
+}
 
 
 class SignInFirst(Exception):
@@ -145,24 +150,33 @@ def failed(language: str, problem: Problem) -> SimpleNamespace:
     return SimpleNamespace(headline=catalogue(language).gettext(headline), lines=told(language, problem))
 
 
-def outside(request: Request, place: str = "Latchkey") -> web.Shell:
-    """The frame of a page that belongs to no hotel: login, errors."""
-    return web.Shell(N_("Front office"), place, services_of(request).clock.now(), path=request.url.path)
+async def outside(request: Request) -> web.Shell:
+    """The frame of a page that shows nothing of a hotel's business: login, errors. It still says which hotel, and whether it is real."""
+    services, slug = services_of(request), request.path_params.get("property_id")
+    houses = await services.store.read(lambda conn: [read_house(conn, one) for one in all_properties(conn)])
+    mine = [house for house in houses if house.property_id == slug] or houses
+    now = services.clock.now()
+    return web.Shell(
+        console=N_("Front office"),
+        place=mine[0].name if len(mine) == 1 else "Latchkey",
+        now=now.astimezone(mine[0].zone) if len(mine) == 1 else now,
+        simulated=bool(mine) and all(house.simulated for house in mine),
+        path=request.url.path,
+    )
 
 
-def problem_page(request: Request, problem: Problem) -> Response:
+async def problem_page(request: Request, problem: Problem) -> Response:
     """A whole page for a problem that has no page of its own."""
     language = web.language_of(request)
     notice = failed(language, problem)
-    way_out = web.NavItem("/", N_("Room board"), "grid")
     return pages_of(request).look.page(
         "plain.html",
         language,
         status=problem.status,
-        shell=outside(request),
+        shell=await outside(request),
         heading=notice.headline,
         text=" ".join(notice.lines),
-        way_out=way_out,
+        way_out=web.NavItem("/", N_("Room board"), "grid"),
     )
 
 
@@ -182,12 +196,14 @@ class PageRoute(APIRoute):
             except Problem as problem:
                 if web.wants_json(request):
                     raise
-                return problem_page(request, problem)
+                return await problem_page(request, problem)
             except Exception:
                 if web.wants_json(request):
                     raise
                 log.exception("a page could not be drawn", extra={"path": request.url.path})
-                return problem_page(request, Problem("fault", "This should not have happened.", "Try again; then look at central's log."))
+                return await problem_page(
+                    request, Problem("fault", "This should not have happened.", "Try again; then look at central's log.")
+                )
 
         return answer
 

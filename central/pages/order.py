@@ -8,7 +8,7 @@ from central.bookings.board import DeviceView
 from central.bookings.views import DoorEventView, KeyView
 from central.folio.ledger import Posting
 from central.pages import views
-from central.pages.board import line, status_of
+from central.pages.board import line, names, status_of
 from central.pages.queries import OneOrder, Today, pending
 from central.rooms.house import House
 from central.sync.jobs import JobState
@@ -27,7 +27,7 @@ def order(found: OneOrder) -> views.Order:
     verdicts = {one.action: views.ActionView(one.action, one.allowed, one.reason_code) for one in found.view.actions}
     nights = pending(found.house, found.view.reservation, found.posted)
     due_minor = found.view.balance_minor + sum(gross for _, gross in nights)
-    around = Today(found.house, (), (), {}, {})
+    around = Today(found.house, (), (), {}, {}, found.types)
     return views.Order(
         head=_head(found, due_minor),
         desk=_desk(found, verdicts, base, due_minor),
@@ -48,7 +48,7 @@ def _head(found: OneOrder, due_minor: int) -> views.Head:
         due=word if word != row.status else None,
         room=row.room,
         room_type=row.room_type,
-        type_names=tuple(sorted(found.types.get(row.room_type, {}).items())),
+        type_names=names(found.types, row.room_type),
         care=found.care,
         arrive=row.arrive.astimezone(zone),
         depart=row.depart.astimezone(zone),
@@ -78,7 +78,7 @@ def _desk(found: OneOrder, verdicts: Mapping[str, views.ActionView], base: str, 
         check_out=verdicts[Action.CHECK_OUT],
         move=verdicts[Action.MOVE],
         assign=verdicts[Action.ASSIGN],
-        rooms=tuple(views.Choice(room.room, f"{room.room} · {room.room_type}", room.care) for room in ranked),
+        rooms=tuple(views.Choice(room.room, room.room, room.care, names=names(found.types, room.room_type)) for room in ranked),
         balance_minor=due_minor,
         currency=found.house.currency,
     )

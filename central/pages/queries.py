@@ -67,6 +67,7 @@ _EVENTS = (
     .limit(EVENTS)
 )
 
+Types = Mapping[str, Mapping[str, str]]  # code -> language -> name
 Dues = Mapping[str, int]  # reservation -> minor units
 
 
@@ -79,6 +80,7 @@ class Today:
     left: Sequence[ReservationRow]
     dues: Dues
     cares: Mapping[str, str]
+    types: Types
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class OneOrder:
     view: ReservationView
     channel: str
     others: Sequence[ReservationRow]
-    types: Mapping[str, Mapping[str, str]]
+    types: Types
     care: str | None
     posted: frozenset[int]
     args: Mapping[str, Mapping[str, Any]]
@@ -114,7 +116,7 @@ def today(conn: Connection, vault: Vault, property_id: str) -> Today:
     since = house.arrive(house.business_date) - house.early(house.business_date)
     gone = [books.of_row(row) for row in conn.execute(_LEFT, {"p": property_id, "since": since}).mappings()]
     left = views.rows(conn, vault, property_id, gone)
-    return Today(house, here, left, dues(conn, house, [*here, *left]), _cares(conn, property_id))
+    return Today(house, here, left, dues(conn, house, [*here, *left]), _cares(conn, property_id), types(conn, property_id))
 
 
 def rooms(conn: Connection, vault: Vault, property_id: str, now: datetime) -> Found:
@@ -163,7 +165,7 @@ def room_doors(conn: Connection, property_id: str, doors: Sequence[int], since: 
     return [DoorEventView(**{name: row[name] for name in DoorEventView.__dataclass_fields__}) for row in rows]
 
 
-def types(conn: Connection, property_id: str) -> dict[str, Mapping[str, str]]:
+def types(conn: Connection, property_id: str) -> Types:
     """Return the names of the room types by code, in the house's order."""
     return {row.room_type: row.names for row in conn.execute(_TYPES, {"p": property_id})}
 

@@ -219,9 +219,8 @@ async def read_room(services: Services, property_id: str, number: str) -> tuple[
         if room is None:
             raise NotFound("room", number)
         events = queries.room_doors(conn, property_id, room.doors, now - EVENTS_BACK)
-        names = queries.types(conn, property_id).get(room.room_type, {})
         house = found.today.house
-        return room, house, boards.room_page(found.today, room, tuple(sorted(names.items())), orders.doors(house, room.devices, events, {}))
+        return room, house, boards.room_page(found.today, room, orders.doors(house, room.devices, events, {}))
 
     return await services.store.read(read)
 

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+Names = tuple[tuple[str, str], ...]  # language -> name
 GROUPS = ("vacant", "booked", "occupied", "maintenance")
 GROUP: dict[str, str] = {  # the word of wire.rooms.shown -> the colour group of the board
     "vacant": "vacant",
@@ -35,6 +36,7 @@ class Tile:
 
     room: str
     room_type: str
+    type_names: Names
     floor: int
     word: str  # of wire.rooms.shown
     care: str
@@ -87,6 +89,7 @@ class Line:
     status: str
     room: str | None
     room_type: str
+    type_names: Names
     arrive: datetime
     depart: datetime
     nights: int
@@ -166,7 +169,7 @@ class Head:
     due: str | None  # due_in or due_out when today is the day
     room: str | None
     room_type: str
-    type_names: tuple[tuple[str, str], ...]  # language -> name
+    type_names: Names
     care: str | None
     arrive: datetime
     depart: datetime
@@ -190,6 +193,7 @@ class Choice:
     note: str = ""
     tone: str = "plain"
     chosen: bool = False
+    names: Names = ()  # of what stands behind the text, such as a room's type
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +342,6 @@ class RoomPage:
     """The page of one room: its tile, its devices, what its doors said, who is expected."""
 
     tile: Tile
-    type_names: tuple[tuple[str, str], ...]
     doors: Doors
     stays: tuple[Line, ...]
     base: str

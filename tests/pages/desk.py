@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 from fastapi import FastAPI
-from sqlalchemy import Table, insert
+from sqlalchemy import Connection, Table, insert
 
 from central import pages
 from central.app import create
@@ -15,6 +15,7 @@ from central.staff.passwords import hash_password
 from central.staff.people import Credentials, add_staff
 from central.store.database import Store
 from central.store.tables import device, door_event, door_right
+from central.store.wakeups import announce
 from tests.central.hotel import Hotel, found
 
 PASSWORD = "abcd-efgh-jkmn-pqrs"
@@ -90,31 +91,32 @@ class Desk:
         await self.open("/login")
         return await self.send("login", user=login, password=password)
 
-    async def put(self, table: Table, **row: Any) -> None:
-        """Write a row that a fact of the box would have brought, and wake who watches."""
-        from central.store.wakeups import announce
-
-        def write(conn: Any) -> None:
-            conn.execute(insert(table), {"property_id": self.hotel.slug, **row})
-            announce(conn, self.hotel.slug, "device")
-
-        await self.hotel.store.write(write)
-
     async def encoder(self, name: str = "encoder-1", health: str = "online") -> None:
         """The box has spoken of an encoder."""
-        await self.put(device, device=name, device_class="encoder", room=None, health=health, flags=[], at=self.hotel.clock.now())
+        told = {"device_class": "encoder", "room": None, "health": health, "flags": [], "at": self.hotel.clock.now()}
+        await put(self.hotel, device, device=name, **told)
 
-    async def right(self, key_id: str, state: str, door: int = 201, **more: Any) -> None:
-        """The box has spoken of a key at a door."""
-        told = {"lock": "online", "code": None, "exposure_until": None, "at": self.hotel.clock.now()}
-        await self.put(door_right, key_id=key_id, door=door, state=state, **told | more)
 
-    async def at_door(self, kind: str, seq: int = 1, door: int = 201, **data: Any) -> None:
-        """A lock has reported an event."""
-        await self.put(
-            door_event, device=f"lock-{door}", log_id=1, seq=seq, door=door, type=kind, at=self.hotel.clock.now(), tq="set", data=data, key_id=None,
-            reservation_id=None,
-        )  # fmt: skip
+async def put(hotel: Hotel, table: Table, **row: Any) -> None:
+    """Write a row that a fact of the box would have brought, and wake who watches."""
+
+    def write(conn: Connection) -> None:
+        conn.execute(insert(table), {"property_id": hotel.slug, **row})
+        announce(conn, hotel.slug, "device")
+
+    await hotel.store.write(write)
+
+
+async def right(hotel: Hotel, key_id: str, state: str, door: int = 201, **more: Any) -> None:
+    """The box has spoken of a key at a door."""
+    told = {"lock": "online", "code": None, "exposure_until": None, "at": hotel.clock.now()}
+    await put(hotel, door_right, key_id=key_id, door=door, state=state, **told | more)
+
+
+async def at_door(hotel: Hotel, kind: str, seq: int, door: int = 201, key_id: str | None = None, **data: Any) -> None:
+    """A lock has reported an event."""
+    told = {"log_id": 1, "tq": "set", "reservation_id": None, "at": hotel.clock.now()}
+    await put(hotel, door_event, device=f"lock-{door}", seq=seq, door=door, type=kind, data=data, key_id=key_id, **told)
 
 
 def _actions(text: str) -> list[str]:
@@ -122,18 +124,17 @@ def _actions(text: str) -> list[str]:
     return [part.split('"', 1)[0] for part in text.split('action="')[1:]]
 
 
-async def staffed(store: Store) -> Hotel:
-    """The small hotel with Camille at the desk and Ines, who cleans."""
-    hotel = await found(store)
+async def add_people(hotel: Hotel) -> None:
+    """Camille works at the desk, Ines cleans."""
     for login, name, role in (("camille", "Camille", "desk"), ("ines", "Ines", "housekeeping")):
         await hotel.do(add_staff, Credentials(login, PASSWORD, "", HASH, ""), name, [role])
-    return hotel
 
 
 @pytest_asyncio.fixture
 async def desk(store: Store) -> AsyncIterator[Desk]:
     """A browser in front of the small hotel's pages; nobody is signed in."""
-    hotel = await staffed(store)
+    hotel = await found(store)
+    await add_people(hotel)
     app = create(hotel.services)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hotel.test") as browser:
         yield Desk(hotel, app, browser)

@@ -13,7 +13,7 @@ from central.staff.guard import COOKIE
 from central.sync import jobs
 from central.sync.tables import job
 from tests.central.hotel import order as new_order
-from tests.pages.desk import Desk, Forms
+from tests.pages.desk import Desk, Forms, at_door, right
 from web.catalogue import catalogue
 from wire.entities import Guest
 from wire.facts import JobDone, JobStarted
@@ -265,9 +265,9 @@ async def test_an_encoder_that_is_busy_says_so(desk: Desk) -> None:
 async def test_every_state_of_a_right_is_told_with_its_end(desk: Desk) -> None:
     stay = await arrived(desk)
     (key,) = await desk.hotel.ask(lambda conn, p: keys.of_stay(conn, p, stay))
-    await desk.right(key.key_id, "active")
-    await desk.right(key.key_id, "released", 212, lock="data_on_card", exposure_until=key.until)
-    await desk.right(key.key_id, "retrying", 213, code="LINK_DOWN")
+    await right(desk.hotel, key.key_id, "active")
+    await right(desk.hotel, key.key_id, "released", 212, lock="data_on_card", exposure_until=key.until)
+    await right(desk.hotel, key.key_id, "retrying", 213, code="LINK_DOWN")
     text = visible(await desk.open(f"orders/{stay}"))
     assert "Opens the door" in text
     assert "can still open until 3 Jul 11:00" in text
@@ -276,10 +276,10 @@ async def test_every_state_of_a_right_is_told_with_its_end(desk: Desk) -> None:
 
 
 async def test_the_doors_speak_of_this_stay_only(desk: Desk) -> None:
-    await desk.at_door("access_denied", 1, reason="expired")  # before anybody lived there
+    await at_door(desk.hotel, "access_denied", 1, reason="expired")  # before anybody lived there
     desk.hotel.clock.move(timedelta(minutes=5))
     stay = await arrived(desk)
-    await desk.at_door("lock_operation", 2, op="unlock", source="rfid")
+    await at_door(desk.hotel, "lock_operation", 2, op="unlock", source="rfid")
     text = visible(await desk.open(f"orders/{stay}"))
     assert "Opened with a card" in text
     assert "the key has run out" not in text
@@ -348,8 +348,8 @@ async def test_no_english_text_is_left_on_a_chinese_page(desk: Desk) -> None:
     stay = await arrived(desk)
     await desk.encoder()
     (key,) = await desk.hotel.ask(lambda conn, p: keys.of_stay(conn, p, stay))
-    await desk.right(key.key_id, "active")
-    await desk.at_door("lock_operation", 2, op="unlock", source="rfid")
+    await right(desk.hotel, key.key_id, "active")
+    await at_door(desk.hotel, "lock_operation", 2, op="unlock", source="rfid")
     texts = catalogue("zh").texts
     for path in ("board", "arrivals", "in-house", "departures", f"orders/{stay}", "rooms/203", "/login", "find"):
         said = Forms(await desk.open(path, lang="zh")).words

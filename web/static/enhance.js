@@ -44,7 +44,7 @@ function show(text, url) {
 
 async function send(form, button) {
   const data = new URLSearchParams(new FormData(form, button));
-  const action = new URL(button?.formAction || form.action, location.href);
+  const action = new URL(button?.getAttribute("formaction") ?? form.getAttribute("action"), location.href);
   const get = form.method === "get";
   if (get) action.search = data.toString();
   pending(form, button, true);

@@ -41,11 +41,18 @@ function keepChoices(before, after) {
   for (const details of before.querySelectorAll("details[open][id]")) after.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
 }
 
+// A patch is drawn once for everybody who looks: the session's token is this browser's own.
+function sign(part) {
+  const token = document.querySelector(".who input[name=csrf]")?.value ?? "";
+  for (const field of part.querySelectorAll('input[name="csrf"]')) field.value = token;
+}
+
 function replace(before, after, flash = true) {
   if (before.querySelector("[aria-busy=true]")) return; // a form is under way: its answer brings the whole page
   const focused = before.contains(document.activeElement) ? document.activeElement : null;
   const place = focused ? [...before.querySelectorAll("*")].indexOf(focused) : -1;
   keepChoices(before, after);
+  sign(after);
   before.replaceWith(after);
   if (focused === before) after.focus({ preventScroll: true });
   else if (focused) (after.querySelector(`[id="${focused.id || " "}"]`) ?? after.querySelectorAll("*")[place])?.focus?.({ preventScroll: true });
@@ -100,7 +107,8 @@ function start() {
   };
   source.onerror = () => {
     badge("lost");
-    if (source?.readyState === EventSource.CLOSED) setTimeout(start, 3_000); // refused, not only cut: try as a new page would
+    // Refused, not only cut: perhaps the session is over, and the page itself will say so.
+    if (source?.readyState === EventSource.CLOSED) setTimeout(() => void resync().then(start), 3_000);
   };
   source.addEventListener("beat", () => { heard = Date.now(); });
   source.addEventListener("patch", (event) => {
@@ -148,4 +156,5 @@ setInterval(() => {
     start();
   }
 }, 1_000);
+tick();
 start();
