@@ -48,6 +48,7 @@ class Faults:
     """All knobs at rest. `set_values` shows what was asked for, for the control API."""
 
     dice: random.Random
+    line: random.Random  # apart from `dice`: how often a master polls must not change how long a lock takes
     set_values: dict[str, Any] = field(default_factory=dict)
     latency: Mapping[str, Any] = field(default_factory=lambda: {"uniform": list(LATENCY_MS)})
     drop: dict[Direction, float] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Faults:
 
     def fate(self, direction: Direction) -> Fate:
         """Decide over one message; draws the same number of dice whatever the knobs say, so that traces stay comparable."""
-        lost, twice, late = self.dice.random(), self.dice.random(), self.dice.random()
+        lost, twice, late = self.line.random(), self.line.random(), self.line.random()
         if self.half_open or lost < self.drop.get(direction, 0.0):
             return Fate(copies=0)
         return Fate(2 if twice < self.dup.get(direction, 0.0) else 1, late < self.reorder.get(direction, 0.0))

@@ -85,7 +85,9 @@ class Hotel:
         self.settings, self.keys, self.folder = settings, keys, folder
         self.clock = ServedClock(settings.clock.start, settings.clock.rate)
         self.world = World(self.clock, settings.seed, physical=Nvram(None if folder is None else folder / "physical.nvram"))
-        if kept := self.world.physical.table.get("clock"):
+        self._told_time = [settings.clock.start.isoformat() if settings.clock.start else None, settings.clock.rate]
+        kept = self.world.physical.table.get("clock")
+        if kept and kept.get("told") == self._told_time:  # who tells another time or rate in the file wants that one
             self.clock.go_on(kept)
         self.drawer = Drawer(None if folder is None else folder / "cards.json", keys.number, keys.k_card)
         self.devices: dict[str, Device] = {line.name: self._built(line) for line in settings.devices}
@@ -166,7 +168,7 @@ class Hotel:
     def save(self) -> None:
         """Keep the cards and the time."""
         self.drawer.save()
-        self.world.physical.put({"clock": self.clock.kept()})
+        self.world.physical.put({"clock": {**self.clock.kept(), "told": self._told_time}})
 
     async def _save(self) -> None:
         while True:

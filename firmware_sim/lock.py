@@ -50,8 +50,8 @@ class Lock(LockBody):
     def tap(self, card: Card) -> dict[str, Any]:
         """Hold a card to the reader; tell what a person at the door sees: opened or not, and the reason."""
         image = authentic(card.memory, card.uid, self.settings.k_card)
-        if image is not None and image.property_number != self.settings.property_number:
-            image = None
+        if image is not None and (image.property_number != self.settings.property_number or image.type not in set(CardType)):
+            image = None  # another hotel's, or of a kind that this lock does not know
         if image is None:
             return self._judge(Attempt(False), Source.RFID)
         if self.kind == "online":

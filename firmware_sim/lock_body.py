@@ -1,6 +1,6 @@
 """The body of a lock: bolt, leaf, cells, contacts, and the hands that move them. It knows no keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_sim.bolt import Bolt
@@ -23,7 +23,7 @@ class LockSettings:
     kind: str = "online"  # online, hybrid or data_on_card
     areas: int = 0
     property_number: int = 0
-    k_card: bytes = b""
+    k_card: bytes = field(default=b"", repr=False)
     has_egress_sensor: bool = True
     auto_relock_s: int = 5
     ajar_s: int = 60

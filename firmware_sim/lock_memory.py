@@ -211,7 +211,8 @@ def changed(right: Right, op: str) -> Draft:
 def listed(right: Right) -> dict[str, Any]:
     """A right as LIST_RIGHTS tells it: all but the hash."""
     names = {"start": "from"}
-    return {names.get(name, name): getattr(right, name) for name in Right.__slots__ if name != "cred_hash"}
+    told = {names.get(name, name): getattr(right, name) for name in Right.__slots__ if name != "cred_hash"}
+    return told | {"schedule": dict(zip(("days", "start", "end"), right.schedule, strict=True)) if right.schedule else None}
 
 
 def _living(tombs: Mapping[int, tuple[int, int]], now: float) -> dict[int, tuple[int, int]]:

@@ -5,7 +5,7 @@ import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_sim.codes import HEALTH_FLAGS
@@ -24,7 +24,7 @@ class Setup:
 
     name: str
     binding: str  # mqtt, modbus, ble or none
-    k_dev: bytes
+    k_dev: bytes = field(repr=False)
     mains: bool = True
     fw: str = "1.4.0"
 
@@ -76,7 +76,7 @@ class Unit(Reports):
         super().__init__()
         self.setup, self.name, self.fw, self.world, self.nvram = setup, setup.name, setup.fw, world, nvram
         self.serial = int.from_bytes(hashlib.sha256(b"serial " + setup.name.encode()).digest()[:8], "big")
-        self.faults = Faults(world.random(setup.name))
+        self.faults = Faults(world.random(setup.name), world.random(f"{setup.name}/line"))
         self.battery = Battery(mains=setup.mains)
         self.clock = DeviceClock(set_at=world.now())
         self.log = EventLog(RING)

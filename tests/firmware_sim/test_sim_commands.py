@@ -105,6 +105,17 @@ async def test_a_bad_command_is_refused_and_changes_nothing(op: str, args: dict[
     assert events(door) == []
 
 
+async def test_the_list_of_rights_holds_all_but_the_hashes() -> None:
+    door = lock()
+    hours = {"days": 62, "start": 360, "end": 1080}
+    await do(door, "PUT_RIGHT", put := right(role=3, schedule=hours))
+    await do(door, "PUT_RIGHT", right(70))
+    listed = (await do(door, "LIST_RIGHTS")).result["rights"]
+    assert [one["right_ref"] for one in listed] == [70, 71]
+    assert {name: listed[1][name] for name in put if name != "cred_hash"} == {name: put[name] for name in put if name != "cred_hash"}
+    assert "cred_hash" not in listed[0]
+
+
 async def test_a_late_put_finds_the_tombstone() -> None:
     door = lock()
     assert (await do(door, "DEL_RIGHT", {"right_ref": 71, "version": 5})).status == "done"

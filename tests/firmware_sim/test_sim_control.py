@@ -368,8 +368,8 @@ async def test_the_same_seed_and_script_give_the_same_trace() -> None:
 
 
 async def test_truth_cards_and_time_outlive_the_simulator(tmp_path: Path) -> None:
-    def again() -> Hotel:
-        return Hotel(HotelSettings.model_validate(SETTINGS), Keys(dict.fromkeys(NAMES, K_DEV), {}, K_CARD, 42), tmp_path)
+    def again(**other: Any) -> Hotel:
+        return Hotel(HotelSettings.model_validate(SETTINGS | other), Keys(dict.fromkeys(NAMES, K_DEV), {}, K_CARD, 42), tmp_path)
 
     first = again()
     for name, hand, body in (
@@ -388,3 +388,6 @@ async def test_truth_cards_and_time_outlive_the_simulator(tmp_path: Path) -> Non
     assert [second.drawer.shown(card) for card in second.drawer.cards.values()] == cards
     assert second.clock.now() == NOON + timedelta(days=1)
     await second.stop()
+    third = again(clock={"start": NOON + timedelta(days=9), "rate": 0.0})
+    assert third.clock.now() == NOON + timedelta(days=9)
+    await third.stop()

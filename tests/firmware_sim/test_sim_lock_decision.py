@@ -50,6 +50,7 @@ async def test_the_door_locks_itself_again() -> None:
     [
         (card(key=b"\x22" * 32), right(), "foreign"),
         (card(property_number=43), right(), "foreign"),
+        (card(type=9), right(), "foreign"),
         (card(), right(door_first=206), "wrong_door"),
         (card(), right(flags=0x08, door_first=205), "wrong_door"),
         (card(credential_ref=1), right(), "unknown"),

@@ -245,12 +245,11 @@ async def test_a_message_is_sent_twice_when_the_line_doubles_it(box: Box, door: 
 
 
 async def test_a_lost_command_was_never_there(box: Box, door: Lock) -> None:
-    line = door.faults
     knobs.turn(door, {"drop": {"in": 1.0}})
-    dice = line.dice.getstate()
+    dice = door.faults.line.getstate()
     box.say(door, "cmd", order("RAISE_FLOOR", {"floor": 5}))
     async with asyncio.timeout(LIMIT_S):
-        while line.dice.getstate() == dice:  # until the message has come and gone
+        while door.faults.line.getstate() == dice:  # until the message has come and gone
             await asyncio.sleep(0.01)
     knobs.turn(door, {"drop": None})
     box.say(door, "cmd", told := order("PING"))
@@ -261,10 +260,10 @@ async def test_a_lost_command_was_never_there(box: Box, door: Lock) -> None:
 async def test_a_swapped_reply_comes_after_the_next_message(box: Box, door: Lock) -> None:
     await box.hears("lock-201/event", has_type("boot"))
     knobs.turn(door, {"reorder": {"out": 1.0}})
-    dice = door.faults.dice.getstate()
+    dice = door.faults.line.getstate()
     box.say(door, "cmd", first := order("IDENTIFY"))
     async with asyncio.timeout(LIMIT_S):
-        while door.identified == 0 or door.faults.dice.getstate() == dice:
+        while door.identified == 0 or door.faults.line.getstate() == dice:
             await asyncio.sleep(0.01)
     knobs.turn(door, {"reorder": None})
     box.say(door, "cmd", second := order("IDENTIFY"))
