@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from gateway.device import AccessRight, BlockCred, Confirmed, LockKind, LockOp, Role, UnblockCred
@@ -15,7 +16,11 @@ from gateway.sync import journal
 from gateway.witness import Witness
 from wire.facts import RightChanged, RightState
 
-_RIGHTS = "SELECT * FROM door_right"
+_COLUMNS = (
+    "right_ref", "key_id", "stay_id", "door", "lock", "wanted", "version", "body", "state", "changed_at", "code", "final", "encoded",
+    "exposed_until", "exposure_until", "alarmed",
+)  # fmt: skip
+_RIGHTS = "SELECT * FROM door_right"  # its columns are those above, in that order
 _NUMBER = "number"
 
 
@@ -107,6 +112,12 @@ def rights_of(db: sqlite3.Connection, key_id: str) -> tuple[Right, ...]:
 
 
 def _right(row: sqlite3.Row) -> Right:
+    return _made(tuple(row))
+
+
+@lru_cache(maxsize=4096)  # a hotel's rights are read far more often than they change, and a Right never changes
+def _made(values: tuple[Any, ...]) -> Right:
+    row = dict(zip(_COLUMNS, values, strict=True))
     return Right(
         right_ref=row["right_ref"],
         key_id=row["key_id"],
@@ -222,7 +233,7 @@ def _save_guards(tx: Tx, before: Book, after: Book) -> set[int]:
 
 
 def _new(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> list[Any]:
-    return [value for key, value in after.items() if before.get(key) != value]
+    return [value for key, value in after.items() if (old := before.get(key)) is not value and old != value]
 
 
 def raise_floor(tx: Tx, door: int, floor: int) -> None:

@@ -39,9 +39,13 @@ class Plan:
     """What follows from `plan`'s question. `due` = when time alone will change the answer next."""
 
     book: Book
-    wanted: Mapping[int, DoorState]
     tasks: tuple[Task, ...] = ()
     due: datetime | None = None
+
+    @property
+    def wanted(self) -> dict[int, DoorState]:
+        """What every door must hold because of the book."""
+        return doors_of(self.book)
 
 
 def plan(hotel: Hotel, book: Book, now: datetime, quality: Quality, preparing: frozenset[str] = frozenset()) -> Plan:
@@ -59,8 +63,7 @@ def plan(hotel: Hotel, book: Book, now: datetime, quality: Quality, preparing: f
     _end_the_rest(draft, specs)
     _age(draft)
     _forget(draft)
-    done = draft.book()
-    return Plan(done, doors_of(done), tuple(draft.tasks), draft.due)
+    return Plan(draft.book(), tuple(draft.tasks), draft.due)
 
 
 def hotel_doors(configured: Mapping[int, Door], rooms: Mapping[str, RoomBody]) -> dict[int, Door]:
@@ -166,8 +169,19 @@ def _want(draft: Draft, specs: Mapping[tuple[str, int], AccessRight]) -> None:
         have = current.get((key_id, number))
         if have is None:
             draft.save(_new_right(draft, key_id, number, spec))
-        elif replace(have.body, right_ref=0, version=0) != spec:
+        elif not _same(have.body, spec):
             draft.save(_changed(draft, have, spec))
+
+
+def _same(body: AccessRight, spec: AccessRight) -> bool:
+    """Whether the right says what is wanted, its numbers apart."""
+    return (
+        body.generation == spec.generation
+        and body.until == spec.until
+        and body.start == spec.start
+        and (body.flags, body.copy, body.role, body.door_first, body.door_count, body.credential_ref, body.areas)
+        == (spec.flags, spec.copy, spec.role, spec.door_first, spec.door_count, spec.credential_ref, spec.areas)
+    )
 
 
 def _new_right(draft: Draft, key_id: str, number: int, spec: AccessRight) -> Right:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from gateway.device import AccessRight, LockKind, Mode
 from gateway.rules.door import DoorState
@@ -95,6 +96,7 @@ def generation_at(start: datetime, issue_no: int = 1) -> int:
     return int((start - ORIGIN) / timedelta(minutes=1)) << 8 | issue_no
 
 
+@lru_cache(maxsize=2048)
 def start_of(generation: int) -> datetime:
     """Return the start minute that a generation stands for."""
     return ORIGIN + timedelta(minutes=generation >> 8)
