@@ -70,7 +70,8 @@ def templates(*folders: Path, names: Mapping[str, Any] | None = None) -> Look:
     """Return the templates of `folders` (the program's own first) over the shared ones.
 
     Templates get gettext (`_`, `ngettext`, `pgettext`), `asset(name)`, `words` (code -> Word) and the filters day, clock, moment,
-    short and money, bound to the page's language; `names` adds what the program's own templates need. A missing value is an error, never an empty place on a page.
+    short and money, bound to the page's language; `names` adds what the program's own templates need. A missing value is an
+    error, never an empty place on a page.
     """
     environments = {}
     for language in LANGUAGES:
@@ -81,9 +82,10 @@ def templates(*folders: Path, names: Mapping[str, Any] | None = None) -> Look:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n", "jinja2.ext.loopcontrols"],
+            extensions=["jinja2.ext.i18n"],
         )
-        environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]  # put there by the extension
+        install = vars(environment)["install_gettext_translations"]  # put there by the extension
+        install(catalogue(language), newstyle=True)
         environment.globals |= {
             "asset": assets.url,
             "words": words,

@@ -93,7 +93,7 @@ class Desk:
 
     async def encoder(self, name: str = "encoder-1", health: str = "online") -> None:
         """The box has spoken of an encoder."""
-        told = {"device_class": "encoder", "room": None, "health": health, "flags": [], "at": self.hotel.clock.now()}
+        told: dict[str, Any] = {"device_class": "encoder", "room": None, "health": health, "flags": [], "at": self.hotel.clock.now()}
         await put(self.hotel, device, device=name, **told)
 
 

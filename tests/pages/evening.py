@@ -24,8 +24,8 @@ from wire.facts import JobDone, JobStarted
 
 NAMES = (
     ("Lefèvre, Claire", "en"), ("王秀英", "zh"), ("Okafor, Chidi", "en"), ("Müller, Jürgen", "en"), ("李伟", "zh"), ("García, Lucía", "en"),
-    ("O’Brien, Sean", "en"), ("Tanaka, Yuki", "en"), ("Rossi, Matteo", "en"), ("张敏", "zh"), ("Novák, Petr", "en"), ("Haddad, Leïla", "en"),
-    ("Silva, João", "en"), ("Kowalska, Anna", "en"), ("陈静", "zh"), ("Nguyen, Minh", "en"),
+    ("O’Brien, Sean", "en"), ("Tanaka, Yuki", "en"), ("Rossi, Matteo", "en"), ("张敏", "zh"), ("Novák, Petr", "en"),
+    ("Haddad, Leïla", "en"), ("Silva, João", "en"), ("Kowalska, Anna", "en"), ("陈静", "zh"), ("Nguyen, Minh", "en"),
 )  # fmt: skip
 TYPES = ("A", "A", "D", "A", "D", "E", "A", "A", "F", "A", "A", "D", "A", "G", "A", "A")
 IN_HOUSE = 9  # the first of them have arrived

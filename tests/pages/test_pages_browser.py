@@ -1,4 +1,4 @@
-"""The pages in a real browser: live without reloading, by keyboard, readable for everybody, on paper; and what an hour without line looks like."""
+"""The pages in a real browser: live without reloading, by keyboard, readable for everybody, on paper, with a line that breaks."""
 
 import asyncio
 import shutil
@@ -217,7 +217,7 @@ async def test_the_board_fits_on_paper(hotel: Evening, browser: Browser) -> None
 
 async def test_every_open_board_sees_a_change(hotel: Evening, browser: Browser) -> None:
     async with seat(browser, hotel) as page:
-        others = [await (await browser.new_context(storage_state=await page.context.storage_state())).new_page() for _ in range(4)]
+        others = [await (await browser.new_context(storage_state=await page.context.storage_state())).new_page() for _ in range(2)]
         for other in others:
             await other.goto(f"{hotel.url}/p/demo/board")
             await live(other)

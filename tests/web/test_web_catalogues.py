@@ -97,10 +97,18 @@ def test_a_broken_catalogue_names_the_line(tmp_path: Path) -> None:
 
 def test_long_texts_contexts_and_plurals_are_read(tmp_path: Path) -> None:
     file = tmp_path / "xx.po"
-    file.write_text(
-        '#, fuzzy\nmsgctxt "bed"\nmsgid ""\n"Dou"\n"ble"\nmsgstr "\\"双\\"\\n"\n\nmsgid "%(n)d day"\nmsgid_plural "%(n)d days"\nmsgstr[0] "a"\nmsgstr[1] "b"\n',
-        "utf-8",
-    )
+    lines = [
+        "#, fuzzy",
+        'msgctxt "bed"',
+        'msgid ""',
+        '"Dou"',
+        '"ble"',
+        r'msgstr "\"双\"\n"',
+        "",
+        'msgid "%(n)d day"',
+        'msgid_plural "%(n)d days"',
+    ]
+    file.write_text("\n".join([*lines, 'msgstr[0] "a"', 'msgstr[1] "b"', ""]), "utf-8")
     assert read_po(file) == [
         {"msgctxt": "bed", "msgid": "Double", "msgstr0": '"双"\n'},
         {"msgid": "%(n)d day", "msgid_plural": "%(n)d days", "msgstr0": "a", "msgstr1": "b"},
