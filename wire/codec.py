@@ -60,12 +60,18 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
     return _NAMES.get(kind) or _NAMES.setdefault(kind, tuple(sorted(field.name for field in fields(kind))))
 
 
+def _instant(at: datetime) -> str:
+    if at.tzinfo is not UTC:
+        if at.tzinfo is None:
+            raise CodecError(f"an instant without a zone cannot cross the line: {at}")
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"  # "+00:00" is six characters
+
+
 def _plain(value: Any) -> Any:
     """Turn what JSON has no word for into what it has: instants, dates, dataclasses."""
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise CodecError(f"an instant without a zone cannot cross the line: {value}")
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return _instant(value)
     if isinstance(value, date):
         return value.isoformat()
     if is_dataclass(value):
@@ -74,6 +80,7 @@ def _plain(value: Any) -> Any:
 
 
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False, default=_plain)
+_quoted = json.encoder.encode_basestring  # a text as JSON, other alphabets left as they are
 _BODIES: dict[str, TypeAdapter[Body]] = {kind: TypeAdapter(body) for kind, body in entities.KINDS.items()}
 _FACTS: dict[str, TypeAdapter[Fact]] = {kind: TypeAdapter(fact) for kind, fact in facts.KINDS.items()}
 _PUSH = TypeAdapter(FactsPush)
@@ -147,11 +154,12 @@ class FactHead:
 
 def encode_fact(fact: Fact, head: FactHead) -> bytes:
     """Return the text of one row but its `{"seq":N,`. Encoded once: stored in the outbox and spliced into every push that carries it."""
-    text = _JSON.encode({
-        "actor": head.actor, "at": head.at, "base_ver": head.base_ver, "body": fact, "clock": head.clock, "entity": head.entity,
-        "fact_id": head.fact_id, "kind": type(fact).__name__,
-    })  # fmt: skip
-    return text[1:].encode("utf-8", "replace")
+    base = "null" if head.base_ver is None else head.base_ver
+    text = (
+        f'"actor":{_quoted(head.actor)},"at":"{_instant(head.at)}","base_ver":{base},"body":{_JSON.encode(fact)},"clock":"{head.clock}",'
+        f'"entity":{_quoted(head.entity)},"fact_id":{_quoted(head.fact_id)},"kind":"{type(fact).__name__}"}}'
+    )
+    return text.encode("utf-8", "replace")
 
 
 def splice(box: str, epoch: int, lane: Lane, rows: Iterable[tuple[int, bytes]]) -> bytes:

@@ -70,6 +70,11 @@ INSERT INTO line VALUES (1, 0, 1)
 
 # ---------------------------------------------------------------- facts, up
 
+_APPEND = (
+    "INSERT INTO outbox (lane, seq, fact_id, row, at, urgent) SELECT lane, top + 1, ?, ?, ?, ? FROM lane WHERE lane = ?"
+    " ON CONFLICT (fact_id) DO NOTHING RETURNING seq"
+)
+
 
 def append(tx: Tx, fact: Fact, *, entity: str, at: datetime, clock: Quality, actor: str, fact_id: str | None = None) -> int:
     """Put `fact` into the outbox of its lane and return its number; a `fact_id` that is already there is a no-op and returns 0.
@@ -77,16 +82,15 @@ def append(tx: Tx, fact: Fact, *, entity: str, at: datetime, clock: Quality, act
     Touches `outbox/<lane>`, for urgent kinds `outbox/urgent`, and every entity that looks different from now on.
     """
     db, lane, changed = tx.db, lane_of(fact), subjects(fact)
-    if fact_id is None:
-        fact_id = new_id()
-    elif db.execute("SELECT 1 FROM outbox WHERE fact_id = ?", (fact_id,)).fetchone():
-        return 0
     base = _base(db, changed[0]) if changed else None
-    head = codec.FactHead(fact_id, entity, at, clock, actor, base)
+    head = codec.FactHead(fact_id or new_id(), entity, at, clock, actor, base)
     urgent = type(fact) in URGENT
-    (seq,) = db.execute("UPDATE lane SET top = top + 1 WHERE lane = ? RETURNING top", (lane,)).fetchone()
-    row = (lane, seq, fact_id, codec.encode_fact(fact, head), int(at.timestamp() * 1000), urgent)
-    db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?)", row)
+    row = (head.fact_id, codec.encode_fact(fact, head), int(at.timestamp() * 1000), urgent, lane)
+    made = db.execute(_APPEND, row).fetchall()
+    if not made:
+        return 0
+    seq = made[0][0]
+    db.execute("UPDATE lane SET top = ? WHERE lane = ?", (seq, lane))
     for kind, entity_id in changed:
         db.execute("INSERT INTO own VALUES (?, ?, ?, ?, ?)", (kind, entity_id, seq, type(fact).__name__, codec.canonical(fact)))
         tx.touch(f"{kind}/{entity_id}")
