@@ -9,6 +9,7 @@ from typing import Any
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.framer import FramerType
+from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -18,6 +19,7 @@ from firmware_sim.device import Command, Device, Reply
 from firmware_sim.room import RoomController
 
 COILS, INPUTS = 4, 12
+NOBODY = 0  # pymodbus' name for every unit that is not listed; and on a wire, unit 0 is never answered
 STATES = {"accepted": 1, "running": 2, "done": 3, "error": 4, "expired": 4}
 _READ_INPUTS, _READ_HOLDING, _READ_IR, _WRITE_COILS, _WRITE_MANY = 2, 3, 4, (5, 15), 16
 _ACK = range(3)  # HR 0..2, one write
@@ -174,7 +176,7 @@ class ModbusLine:
     async def start(self) -> None:
         """Serve. Raises OSError when the port is taken."""
         devices = [unit.sim_device(number) for number, unit in self.units.items()]
-        devices.append(SimDevice(0, SimData(0, count=65536, datatype=DataType.REGISTERS), action=_nobody))
+        devices.append(SimDevice(NOBODY, SimData(0, count=65536, datatype=DataType.REGISTERS), action=_nobody))
         if self.settings.serial is not None:
             self._server = ModbusSerialServer(
                 devices,
@@ -183,13 +185,22 @@ class ModbusLine:
                 baudrate=self.settings.baud,
                 parity=self.settings.parity,
                 ignore_missing_devices=True,
+                trace_pdu=self._heard,
             )
         else:
-            self._server = ModbusTcpServer(devices, address=(self.settings.host, self.settings.port), ignore_missing_devices=True)
+            at = (self.settings.host, self.settings.port)
+            self._server = ModbusTcpServer(devices, address=at, ignore_missing_devices=True, trace_pdu=self._heard)
         try:
             await self._server.serve_forever(background=True)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self.settings.host}:{self.settings.port} for the Modbus line {self.name}") from error
+
+    def _heard(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:
+        """Lead what is meant for a dead unit to nobody, before pymodbus looks at its addresses and answers for it."""
+        unit = self.units.get(pdu.dev_id)
+        if not sending and unit is not None and not unit.device.reachable:
+            pdu.dev_id = NOBODY
+        return pdu
 
     @property
     def port(self) -> int:
