@@ -24,6 +24,7 @@ Listen = Callable[[], AbstractContextManager[Changed]]  # entered before the fir
 log = logging.getLogger(__name__)
 LINGER_S = 60.0  # a page was drawn and its stream has not come yet, or the tab is being reloaded
 GAP_S = 0.1  # ten looks a second, however much happens
+REST = 3.0  # and at least three times as long at rest as at work: a page never takes more than a quarter of a core
 
 
 class LivePage:
@@ -96,8 +97,9 @@ class LivePages:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._linger_s / 2):
                             await changed()
+                        began = loop.time()
                         await page.refresh()
-                        await asyncio.sleep(GAP_S)
+                        await asyncio.sleep(max(GAP_S, REST * (loop.time() - began)))
                     if page.watched:
                         seen_at = loop.time()
         except Exception:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from web import assets, formats, words
+from web import assets, formats, pieces, words
 from web.catalogue import LANGUAGES, TAGS, catalogue
 
 FOLDER = Path(__file__).parent / "jinja"
@@ -69,9 +69,9 @@ class Look:
 def templates(*folders: Path, names: Mapping[str, Any] | None = None) -> Look:
     """Return the templates of `folders` (the program's own first) over the shared ones.
 
-    Templates get gettext (`_`, `ngettext`, `pgettext`), `asset(name)`, `words` (code -> Word) and the filters day, clock, moment,
-    short and money, bound to the page's language; `names` adds what the program's own templates need. A missing value is an
-    error, never an empty place on a page.
+    Templates get gettext (`_`, `ngettext`, `pgettext`), `asset(name)`, `words` (code -> Word), icon, pill, mark and named_in of
+    pieces.py, and the filters day, clock, moment, short and money, all bound to the page's language; `names` adds what the
+    program's own templates need. A missing value is an error, never an empty place on a page.
     """
     environments = {}
     for language in LANGUAGES:
@@ -94,7 +94,7 @@ def templates(*folders: Path, names: Mapping[str, Any] | None = None) -> Look:
             "tag": TAGS[language],
             "tags": TAGS,
         }
-        environment.globals |= dict(names or {})
+        environment.globals |= pieces.pieces(language) | dict(names or {})
         environment.filters |= _bound(language) | {"dict": dict}
         environments[language] = environment
     return Look(environments)

@@ -82,8 +82,10 @@ def devices(conn: Connection, property_id: str) -> list[DeviceView]:
     return [DeviceView(**{name: row[name] for name in DeviceView.__dataclass_fields__} | {"flags": tuple(row["flags"])}) for row in found]
 
 
-def board(conn: Connection, vault: Vault, property_id: str, now: datetime) -> list[BoardRoom]:
-    """Return every room in the house's order, as it is at `now`."""
+def board(
+    conn: Connection, vault: Vault, property_id: str, now: datetime, day: Sequence[ReservationRow] | None = None
+) -> list[BoardRoom]:
+    """Return every room in the house's order, as it is at `now`. `day` is `views.day`, where the caller has read it already."""
     house = read_house(conn, property_id)
     doors: dict[str, list[int]] = {}
     for row in conn.execute(_DOORS, {"p": property_id}):
@@ -93,7 +95,7 @@ def board(conn: Connection, vault: Vault, property_id: str, now: datetime) -> li
     for one in devices(conn, property_id):
         fitted.setdefault(one.room, []).append(one)
     stays: dict[str | None, ReservationRow] = {}
-    for stay in views.day(conn, vault, property_id):
+    for stay in views.day(conn, vault, property_id) if day is None else day:
         if stay.room not in stays or stay.status == Status.IN_HOUSE:
             stays[stay.room] = stay
     return [

@@ -121,7 +121,8 @@ def today(conn: Connection, vault: Vault, property_id: str) -> Today:
 
 def rooms(conn: Connection, vault: Vault, property_id: str, now: datetime) -> Found:
     """Read the board and the lists beside it."""
-    return Found(today(conn, vault, property_id), board.board(conn, vault, property_id, now), now)
+    day = today(conn, vault, property_id)
+    return Found(day, board.board(conn, vault, property_id, now, day.here), now)
 
 
 def numbered(conn: Connection, vault: Vault, property_id: str, text: str) -> tuple[list[ReservationRow], Dues]:
