@@ -182,12 +182,6 @@ def _clock_routes(app: FastAPI, hotel: Hotel) -> None:
     async def read() -> dict[str, Any]:
         return clock.told()
 
-    @app.get("/clock/changes")
-    async def changes(follower: str = "") -> StreamingResponse:
-        if not 1 <= len(follower) <= 64:
-            raise Problem(400, "bad_follower", "follower must be a name of 1 to 64 characters: /clock/changes?follower=NAME")
-        return StreamingResponse(_stream(hotel, follower), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-
     @app.post("/clock/rate")
     async def rate(request: Request) -> dict[str, Any]:
         wanted = _number(await _body(request), "rate", 0.0, FASTEST)
@@ -207,15 +201,25 @@ def _clock_routes(app: FastAPI, hotel: Hotel) -> None:
             raise Problem(504, "not_caught_up", f"the step was made, but has not been worked off by: {missing}") from None
         return clock.told()
 
+    _follower_routes(app, hotel)
+
+
+def _follower_routes(app: FastAPI, hotel: Hotel) -> None:
+    @app.get("/clock/changes")
+    async def changes(follower: str = "") -> StreamingResponse:
+        if not 1 <= len(follower) <= 64:
+            raise Problem(400, "bad_follower", "follower must be a name of 1 to 64 characters: /clock/changes?follower=NAME")
+        return StreamingResponse(_stream(hotel, follower), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
     @app.post("/clock/caught_up")
     async def caught_up(request: Request) -> dict[str, Any]:
         told = await _body(request)
         name, revision = told.get("follower"), told.get("revision")
         if not isinstance(name, str) or isinstance(revision, bool) or not isinstance(revision, int):
             raise Problem(400, "bad_report", "a report is {follower: NAME, revision: whole number}")
-        if not clock.caught_up(name, revision):
+        if not hotel.clock.caught_up(name, revision):
             raise Problem(404, "no_follower", f"nobody called {name!r} follows the clock; open /clock/changes first")
-        return clock.told()
+        return hotel.clock.told()
 
 
 async def _stream(hotel: Hotel, name: str) -> AsyncIterator[str]:
