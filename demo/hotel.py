@@ -200,6 +200,7 @@ class Hotel:
         write_secret(
             self.homes.status,
             {
+                "home": str(self.homes.root),
                 "central": self.central,
                 "box": self.box,
                 "sim": self.sim,
@@ -207,6 +208,7 @@ class Hotel:
                 "control_token": self.token,
                 "pids": self.pids(),
                 "login": self.prepared.login,
+                "pin": self.prepared.pin,
                 "token": self.prepared.token,
                 "broker": self.broker_name,
             },

@@ -56,6 +56,7 @@ class Prepared:
     """What the hotel was given: who may log in, and each broker account."""
 
     login: dict[str, str]
+    pin: str  # of the same person, at the box
     token: str
     accounts: broker.Accounts
 
@@ -150,8 +151,9 @@ async def prepare(homes: Homes, devices: Sequence[Device], ports: Ports, seed: i
     enrolment.unlink()
     keys = json.loads((homes.box / "keys" / "property.json").read_text())
     write_secret(homes.sim / "keys" / "property.json", {"number": keys["number"], "k_card": keys["k_card"]})
-    prepared = Prepared(central["login"], central["token"], broker.Accounts(SLUG, passwords))
-    write_secret(homes.root / "prepared.json", {"login": prepared.login, "token": prepared.token, "accounts": passwords})
+    prepared = Prepared(central["login"], central["pin"], central["token"], broker.Accounts(SLUG, passwords))
+    kept = {"login": prepared.login, "pin": prepared.pin, "token": prepared.token, "accounts": passwords}
+    write_secret(homes.root / "prepared.json", kept)
     return prepared
 
 
@@ -161,4 +163,4 @@ def prepared_before(homes: Homes) -> Prepared | None:
     if not file.exists():
         return None
     kept = json.loads(file.read_text())
-    return Prepared(kept["login"], kept["token"], broker.Accounts(SLUG, kept["accounts"]))
+    return Prepared(kept["login"], kept["pin"], kept["token"], broker.Accounts(SLUG, kept["accounts"]))

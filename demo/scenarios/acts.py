@@ -1,0 +1,205 @@
+"""The acts of scenario files, by name: what a receptionist, a guest, a technician or bad luck does. Each begins with the stage."""
+
+import asyncio
+import time
+from datetime import date, timedelta
+from typing import Any
+
+from demo.desk import NotSeen, until
+from demo.first_doors import ENCODERS, cut_card
+from demo.plan import demo_hotel
+from demo.scenarios.box import BoxDesk
+from demo.scenarios.script import Act
+from demo.scenarios.stage import Stage
+
+ACTS: dict[str, Act] = {}
+DEVICES = {device.name: device for device in demo_hotel()}
+
+
+def act(function: Act) -> Act:
+    """Make a function an act under its own name."""
+    ACTS[function.__name__] = function
+    return function
+
+
+def transport_of(room: str) -> str:
+    """Return how the box reaches the lock of a room: mqtt, modbus, ble, or none."""
+    return DEVICES[f"lock-{room}"].binding
+
+
+# ---------------------------------------------------------------- at central
+
+
+@act
+async def order(stage: Stage, room_type: str, nights: int, guest: str, price_minor: int, channel: str = "direct") -> dict[str, Any]:
+    """Take an order for one room from today on; return its reservation. A run of its own has references of its own."""
+    today = date.fromisoformat(stage.kept["today"])
+    body = {
+        "channel": channel,
+        "channel_reference": f"day-{stage.kept['run']}-{guest}",
+        "guest": {"display_name": guest, "language": "en"},
+        "arrival": today.isoformat(),
+        "departure": (today + timedelta(days=nights)).isoformat(),
+        "room_type": room_type,
+        "adults": 1,
+        "nightly_gross_minor": [price_minor] * nights,
+    }
+    taken = await stage.desk.order(body)
+    found: dict[str, Any] = taken["reservations"][0]
+    return found
+
+
+@act
+async def arrival(stage: Stage, transport: str, lock: str = "online", nights: int = 0) -> dict[str, Any]:
+    """Return the first guest still to come today whose room has such a door (and who stays at least `nights`)."""
+    rooms = {d.room for d in DEVICES.values() if d.cls == "lock" and d.binding == transport and d.lock == lock}
+    used = stage.kept.setdefault("used", [])
+    for stay in sorted(await stage.desk.day(), key=lambda one: one["number"]):
+        long_enough = len(stay["nightly_gross_minor"]) >= nights
+        if stay["status"] == "confirmed" and stay["room"] in rooms and long_enough and stay["reservation_id"] not in used:
+            used.append(stay["reservation_id"])
+            return stay
+    raise NotSeen(f"no guest is due in a room whose {lock} lock is on {transport}")
+
+
+@act
+async def check_in(stage: Stage, stay: dict[str, Any], keys: int = 1) -> dict[str, Any]:
+    """Check in at central and wait until each online door has taken the right; time it by transport."""
+    room = stay["room"]
+    begun = time.perf_counter()
+    await stage.desk.check_in(stay["reservation_id"], keys)
+    if DEVICES[f"lock-{room}"].lock == "online":
+        await stage.desk.doors(stay["reservation_id"], "active")
+        stage.timed(transport_of(room), (time.perf_counter() - begun) * 1000)
+    found: dict[str, Any] = (await stage.desk.stay(stay["reservation_id"]))["reservation"]
+    return found
+
+
+@act
+async def check_out(stage: Stage, stay: dict[str, Any]) -> dict[str, Any]:
+    """Check out at central, whatever is open."""
+    return await stage.desk.check_out(stay["reservation_id"])
+
+
+@act
+async def cut(stage: Stage, stay: dict[str, Any], encoder: str = "", purpose: str = "new") -> str:
+    """Cut a card for a guest on an encoder and return the card."""
+    chosen = encoder or ENCODERS.get(transport_of(stay["room"]), "encoder-1")
+    return await cut_card(stage.desk, stage.hands, stay["reservation_id"], chosen, purpose)
+
+
+# ---------------------------------------------------------------- hands
+
+
+@act
+async def tap(stage: Stage, card: str, room: str) -> bool:
+    """Hold a card to a door."""
+    return await stage.hands.tap(f"lock-{room}", card)
+
+
+@act
+async def bottle(stage: Stage, bar: str, slot: int, hand: str) -> None:
+    """Take a bottle (`remove`) or put it back (`return`)."""
+    await stage.hands.do(bar, hand, slot=slot)
+
+
+@act
+async def hand(stage: Stage, device: str, does: str) -> None:
+    """Any other gesture at a device: open_door, close_door, move."""
+    await stage.hands.do(device, does)
+
+
+@act
+async def fault(stage: Stage, device: str, knob: str, value: Any) -> None:
+    """Turn a fault knob; null puts it back."""
+    await stage.hands.fault(device, **{knob: value})
+
+
+@act
+async def later(stage: Stage, seconds: float) -> None:
+    """Let business time pass by stepping; every program has worked off what fell due."""
+    await stage.hands.step(seconds)
+
+
+# ---------------------------------------------------------------- bad luck
+
+
+@act
+async def line(stage: Stage, is_: str) -> None:
+    """Cut the line between box and central (down, blackhole), slow it, or mend it (up)."""
+    await stage.line(is_)
+
+
+@act
+async def kill(stage: Stage, program: str) -> None:
+    """End a program as a power cut would."""
+    await stage.process(program, "kill9")
+
+
+@act
+async def start(stage: Stage, program: str) -> None:
+    """Start a program that was killed; returns when it answers."""
+    await stage.process(program, "start")
+    if program == "gateway":
+        await sign_in(stage)
+
+
+# ---------------------------------------------------------------- at the box
+
+
+@act
+async def sign_in(stage: Stage) -> None:
+    """Sign in at the box with the PIN."""
+    await BoxDesk(stage.box).sign_in(stage.status["login"]["user"], stage.status["pin"])
+
+
+@act
+async def box_walk_in(stage: Stage, room_type: str, nights: int, guest: str) -> dict[str, Any]:
+    """Take a guest without an order at the box, from its holds."""
+    return await BoxDesk(stage.box).walk_in(room_type=room_type, nights=nights, display_name=guest, language="en", persons=1)
+
+
+@act
+async def box_doors(stage: Stage, stay_id: str, state: str) -> None:
+    """Wait until every door of a stay is in this state at the box."""
+    await BoxDesk(stage.box).doors(stay_id, state)
+
+
+@act
+async def box_cut(stage: Stage, stay_id: str, encoder: str) -> str:
+    """Cut a card at the box and return it."""
+    card = await stage.hands.blank_card()
+    await stage.hands.do(encoder, "lay_card", card=card)
+    job = await BoxDesk(stage.box).cut_key(stay_id, encoder)
+    await stage.hands.do(encoder, "lift_card")
+    if job["status"] != "done":
+        raise NotSeen(f"the card on {encoder} was not cut at the box: {job['status']} {job.get('code')}")
+    return card
+
+
+@act
+async def box_check_out(stage: Stage, stay: dict[str, Any]) -> None:
+    """Check a guest out at the box."""
+    await BoxDesk(stage.box).act(stay["reservation_id"], "check-out", open_balance=True)
+
+
+@act
+async def box_extend(stage: Stage, stay: dict[str, Any], nights: int) -> str:
+    """Let a guest stay longer, at the box; return the new day of departure."""
+    departure = (date.fromisoformat(stay["departure"]) + timedelta(days=nights)).isoformat()
+    await BoxDesk(stage.box).act(stay["reservation_id"], "extend", departure=departure)
+    return departure
+
+
+@act
+async def caught_up(stage: Stage) -> None:
+    """Wait until the box has sent all and both ends' digests are of the same numbers and equal."""
+
+    async def equal() -> bool | None:
+        health = (await stage.box.get("/health")).json()
+        if (health.get("link") or {}).get("state") != "live":
+            return None
+        await asyncio.sleep(0)
+        return True
+
+    await until(equal, lambda: "the box has not reached central again", 20)
