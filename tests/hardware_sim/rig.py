@@ -23,7 +23,7 @@ from gateway.buses.ble import BleSettings
 from gateway.buses.modbus import LineSettings, ModbusSettings
 from gateway.buses.mqtt import MqttSettings
 from gateway.buses.open import Buses, BusesSettings, open_buses
-from gateway.device import Command, Condition, Driver, Event, LockKind, Op, Report, Setting, State, Transport
+from gateway.device import Command, Condition, DeviceError, Driver, Event, LockKind, Op, Report, Setting, State, Transport
 from gateway.drivers import ble_lock
 from gateway.drivers.registry import load
 from tests.hardware_sim.broker import GATEWAY, GATEWAY_PASSWORD, Broker
@@ -218,24 +218,40 @@ async def rig(
             radio_of(hotel, monkeypatch),
             open_buses(_buses(hotel, broker), drops=drops, client_id="box", mqtt_password=GATEWAY_PASSWORD) as buses,
         ):
-            given = settings or {}
-            if binding == "modbus":
-                given = {"line": "east", "unit": UNIT, "poll_s": 0.05, **given}
-            if binding == "ble":
-                given = {"address": ADDRESS, **given}
-            lock = LockKind.ONLINE if kind == "lock" else None
-            setting = Setting(device.name, SLUG, K_DEV, given, lock, 205 if lock else None)
+            setting = setting_of(kind, binding, settings or {})
             module = "bthome_sensor" if kind == "bthome" else f"{binding}_{kind}"
             driver = load(module).connect(setting, buses, memory, drops, hotel.clock.now)
-            running = asyncio.create_task(driver.run(log.emit))
-            try:
+            async with running_driver(driver, log) as running:
                 yield Rig(kind, binding, device, driver, log, drops, memory, hotel, buses, broker, running)
-            finally:
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await running
     finally:
         await hotel.stop()
+
+
+def setting_of(kind: str, binding: Transport, given: dict[str, Any]) -> Setting:
+    """What the core would tell the driver of `<kind>-1`."""
+    places: dict[str, dict[str, Any]] = {"modbus": {"line": "east", "unit": UNIT, "poll_s": 0.05}, "ble": {"address": ADDRESS}, "mqtt": {}}
+    lock = LockKind.ONLINE if kind == "lock" else None
+    return Setting(f"{kind}-1", SLUG, K_DEV, {**places[binding], **given}, lock, 205 if lock else None)
+
+
+@asynccontextmanager
+async def running_driver(driver: Driver, log: Log) -> AsyncIterator["asyncio.Task[None]"]:
+    """The driver at work until the block ends."""
+    running = asyncio.create_task(supervised(driver, log))
+    try:
+        yield running
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def supervised(driver: Driver, log: Log) -> None:
+    """Run a driver as the box does: a device that was lost is begun again."""
+    while True:
+        with contextlib.suppress(DeviceError):
+            await driver.run(log.emit)
+        await asyncio.sleep(0.1)
 
 
 def _quick(side: Any, folder: Path, timings: Timings, hotel: Hotel) -> Any:

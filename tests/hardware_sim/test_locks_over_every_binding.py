@@ -154,7 +154,8 @@ def noisy(make_rig: MakeRig) -> MakeRig:
     async def start(kind: str, binding: Transport, **more: object) -> Rig:
         rig = await make_rig(kind, binding, **more)
         faults = rig.device.faults
-        faults.drop, faults.dup, faults.reorder = {"in": 0.1, "out": 0.1}, {"in": 0.2, "out": 0.2}, {"in": 0.2, "out": 0.2}
+        lost = 0.04 if binding == "ble" else 0.1  # there a lost message costs a connection
+        faults.drop, faults.dup, faults.reorder = {"in": lost, "out": lost}, {"in": 0.2, "out": 0.2}, {"in": 0.2, "out": 0.2}
         return rig
 
     return start

@@ -1,0 +1,133 @@
+"""What a bus owes to all its devices: a dead one holds nobody up, a broken line comes back, nothing is sent again behind our back."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.hotel import Hotel, Keys
+from firmware_sim.modbus_side import ModbusLine as SimulatedLine
+from firmware_sim.settings import HotelSettings
+from gateway.buses import mqtt
+from gateway.buses.failures import LinkDown
+from gateway.buses.modbus import LineSettings, ModbusLine
+from gateway.buses.mqtt import Message, MqttBus, MqttSettings
+from gateway.buses.turns import Turns
+from gateway.device import Code, RaiseFloor, Setting
+from gateway.drivers.registry import load
+from tests.hardware_sim.broker import GATEWAY, GATEWAY_PASSWORD, broker, free_port
+from tests.hardware_sim.conftest import MakeRig
+from tests.hardware_sim.rig import K_CARD, K_DEV, NUMBER, SLUG, Counted, Log, Notes, supervised
+
+
+async def test_a_dead_unit_never_holds_its_line(make_rig: MakeRig) -> None:
+    rig = await make_rig("lock", "modbus")
+    await rig.quiet()
+    dead = Setting("lock-9", SLUG, K_DEV, {"line": "east", "unit": 99, "poll_s": 0.05})
+    driver = load("modbus_lock").connect(dead, rig.buses, Notes(), Counted(), rig.now)
+    polling = asyncio.create_task(supervised(driver, Log()))
+    line = rig.buses.modbus["east"]
+    await rig.log.until(lambda: line.dead(99))
+    before, loop = line.transactions, asyncio.get_running_loop()
+    begun, worst = loop.time(), 0.0
+    for floor in range(20):
+        asked = loop.time()
+        assert (await rig.driver.apply(rig.command(RaiseFloor(floor << 8)))).code is Code.OK
+        worst = max(worst, loop.time() - asked)
+    polling.cancel()
+    assert worst < 1.0  # one probe of the dead unit takes 0.5 s; ten of them would take five
+    assert line.transactions - before > 20
+    assert loop.time() - begun < 10
+
+
+async def test_a_line_that_was_cut_is_opened_again() -> None:
+    settings = HotelSettings.model_validate(
+        {
+            "property": SLUG,
+            "number": NUMBER,
+            "modbus": {"lines": {"east": {"port": 0}}},
+            "devices": [{"name": "lock-1", "class": "lock", "binding": "modbus", "line": "east", "unit": 5, "door": 205}],
+        }
+    )
+    hotel = Hotel(settings, Keys({"lock-1": K_DEV}, {}, K_CARD, NUMBER), None)
+    await hotel.start()
+    side = next(one for one in hotel.sides if isinstance(one, SimulatedLine))
+    port = side.port
+    line = ModbusLine("east", LineSettings(host="127.0.0.1", port=port, limit_s=0.3))
+    assert (await line.read_input(5, 0, 4))[0] == 0x0100
+    await side.stop()
+    with pytest.raises(LinkDown):
+        await line.read_input(5, 0, 4)
+    object.__setattr__(side.settings, "port", port)
+    await side.start()
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(LinkDown):
+                assert (await line.read_input(5, 0, 4))[0] == 0x0100
+                break
+            await asyncio.sleep(0.05)
+    await line.close()
+    await hotel.stop()
+
+
+async def test_urgent_callers_are_served_first_and_each_kind_in_order() -> None:
+    turns, served = Turns(), list[str]()
+
+    async def wait(name: str, urgent: bool) -> None:
+        async with turns.mine(urgent=urgent):
+            served.append(name)
+
+    async with turns.mine():
+        tasks = [asyncio.create_task(wait(name, name.startswith("u"))) for name in ("a", "b", "u1", "c", "u2")]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert served == ["u1", "u2", "a", "c"]
+
+
+@pytest.mark.mosquitto
+async def test_a_broker_that_restarts_brings_everything_back(tmp_path: Path) -> None:
+    port = free_port()
+    bus = MqttBus(MqttSettings(host="127.0.0.1", port=port, username=GATEWAY), Counted(), client_id="box", password=GATEWAY_PASSWORD)
+    running = asyncio.create_task(bus.run())
+    heard: list[Message] = []
+    bus.subscribe("hgw/v1/demo/lock-1/cmd", heard.append)
+    with pytest.raises(LinkDown):
+        await bus.publish("hgw/v1/demo/lock-1/cmd", b"lost for ever")
+    for life in (b"one", b"two"):
+        async with broker(tmp_path, SLUG, ("lock-1",), port), asyncio.timeout(15):
+            await bus.until_connected()
+            await bus.publish("hgw/v1/demo/lock-1/cmd", life)
+            while not heard or heard[-1].payload != life:
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while bus.connected:
+                await asyncio.sleep(0.01)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert [message.payload for message in heard] == [b"one", b"two"]
+
+
+@pytest.mark.mosquitto
+async def test_what_the_store_refused_the_broker_hands_over_again(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "REDELIVER_S", 0.2)
+    monkeypatch.setattr("firmware_sim.mqtt_side.RESEND_S", 3600.0)  # the device itself does not help
+    rig = await make_rig("lock", "mqtt")
+    await rig.log.until(lambda: rig.log.states)
+    monkeypatch.setattr("firmware_sim.mqtt_side.RESEND_S", 3600.0)
+    assert rig.buses.mqtt is not None
+    rig.log.refuse = 1
+    rig.device.mechanical_key()
+    await rig.log.until(lambda: "lock_operation" in rig.log.types())
+    assert rig.buses.mqtt.connections >= 2
+
+
+async def test_a_line_that_is_not_there_says_so_at_once() -> None:
+    line = ModbusLine("east", LineSettings(host="127.0.0.1", port=free_port()))
+    with pytest.raises(LinkDown, match="cannot be opened"):
+        await line.read_input(1, 0, 1)
+    with pytest.raises(LinkDown, match="not connected"):
+        await line.read_input(1, 0, 1)
+    await line.close()
