@@ -1,6 +1,8 @@
 """A technician's hands at the simulator: lay a card, tap a lock, read what really happened. Over its control API only."""
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -42,6 +44,11 @@ class Hands:
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
+
+    async def today(self, zone: str = "Europe/Paris") -> str:
+        """Return the calendar date in the hotel by its own clock, as YYYY-MM-DD."""
+        answer = await self._client.get("/clock")
+        return datetime.fromisoformat(answer.json()["now"]).astimezone(ZoneInfo(zone)).date().isoformat()
 
     async def step(self, seconds: float) -> None:
         """Move business time and return when every program has caught up."""

@@ -71,6 +71,7 @@ async def check_in(stage: Stage, stay: dict[str, Any], keys: int = 1) -> dict[st
     if DEVICES[f"lock-{room}"].lock == "online":
         await stage.desk.doors(stay["reservation_id"], "active")
         stage.timed(transport_of(room), (time.perf_counter() - begun) * 1000)
+    stage.counted(transport_of(room), "checked_in")
     found: dict[str, Any] = (await stage.desk.stay(stay["reservation_id"]))["reservation"]
     return found
 

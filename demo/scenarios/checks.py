@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from demo.desk import NotSeen, until
-from demo.scenarios.acts import DEVICES, act
+from demo.scenarios.acts import DEVICES, act, transport_of
 from demo.scenarios.runner import Seen
 from demo.scenarios.stage import Stage
 
@@ -37,13 +37,21 @@ def locks() -> list[str]:
 @act
 async def opens(stage: Stage, card: str, room: str) -> Seen:
     """The card moves the bolt of its door."""
-    return Seen(expected=True, seen=await stage.hands.tap(f"lock-{room}", card), source="simulator: bolt_openings")
+    moved = await stage.hands.tap(f"lock-{room}", card)
+    if moved:
+        stage.counted(transport_of(room), "opened")
+    return Seen(expected=True, seen=moved, source="simulator: bolt_openings")
 
 
 @act
 async def opens_no_other(stage: Stage, card: str, room: str) -> Seen:
     """The card moves no other bolt in the house."""
-    moved = [other for other in locks() if other != room and await stage.hands.tap(f"lock-{other}", card)]
+    others = [f"lock-{other}" for other in locks() if other != room]
+    before = await stage.hands.truth()
+    for lock in others:
+        await stage.hands.do(lock, "tap", card=card)
+    after = await stage.hands.truth()
+    moved = [lock for lock in others if before[lock]["bolt_openings"] != after[lock]["bolt_openings"]]
     return Seen(expected=[], seen=moved, source="simulator: bolt_openings of every other lock")
 
 
@@ -60,7 +68,10 @@ async def refused(stage: Stage, card: str, room: str, stay: dict[str, Any]) -> S
         told = await _denials(stage, stay, int(room)) - before
         return Seen({"openings": 0, "denials": 1}, {"openings": moved, "denials": told}, "simulator: bolt_openings; central: door events")
 
-    return await settled(look)
+    found = await settled(look)
+    if found.ok:
+        stage.counted(transport_of(room), "refused_after")
+    return found
 
 
 async def _denials(stage: Stage, stay: dict[str, Any], door: int) -> int:

@@ -23,6 +23,7 @@ class Stage:
     control: httpx.AsyncClient
     kept: dict[str, Any] = field(default_factory=dict)
     times: dict[str, list[int]] = field(default_factory=dict)
+    transports: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, status_file: Path) -> "Stage":
@@ -44,6 +45,11 @@ class Stage:
         await self.hands.close()
         await self.box.aclose()
         await self.control.aclose()
+
+    def counted(self, transport: str, what: str) -> None:
+        """Count one check-in, opening or refusal on a transport."""
+        counts = self.transports.setdefault(transport, {"checked_in": 0, "opened": 0, "refused_after": 0})
+        counts[what] += 1
 
     def timed(self, what: str, milliseconds: float) -> None:
         """Note how long something took."""
