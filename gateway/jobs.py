@@ -19,7 +19,6 @@ from gateway.device import (
     CardOp,
     Code,
     Command,
-    DeviceError,
     Encode,
     EraseCard,
     ReadCard,
@@ -218,8 +217,8 @@ class Jobs:
             return _Ended("failed" if sure else "unknown", Code.LINK_DOWN.name, {}, errand.key_id, errand.written)
         except Refused as why:
             return _Ended("failed", why.code.name)
-        except DeviceError as why:
-            _log.warning("job %s: %s", job.job_id, why)
+        except Exception as why:  # noqa: BLE001 - nonsense from the device or a fault in its driver: the person must hear of it
+            _log.warning("job %s: %s: %s", job.job_id, type(why).__name__, why)
             return _Ended("unknown", Code.LINK_DOWN.name, {}, errand.key_id, errand.written)
         if reply.code is Code.OK:
             return _Ended("done", Code.OK.name, self._told(reply), errand.key_id, errand.written)

@@ -28,6 +28,7 @@ class Planner:
         self._store, self._clock, self._doors = store, clock, doors
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
+        self._told = False
         store.watch(self._heard)
 
     async def run(self) -> None:
@@ -43,9 +44,23 @@ class Planner:
                 await asyncio.sleep(AGAIN_S)
                 self._wake.set()
                 continue
+            except Exception:  # noqa: BLE001 - one stay that cannot be reckoned with must not stop the house
+                _log.exception("rights: the mirror holds something that cannot be planned")
+                await self._give_up_for_now()
+                continue
+            self._told = False
             if not self._wake.is_set():
                 self._idle.set()
             await self._wait(done)
+
+    async def _give_up_for_now(self) -> None:
+        """Tell a person, once for each time of trouble, and wait for the next change."""
+        if not self._told:
+            witness = Witness.at(self._clock)
+            await self._store.write(lambda tx: witness.raise_task(tx, "rights_not_planned"))
+            self._told = True
+        self._idle.set()
+        await self._wake.wait()
 
     async def plan_now(self, preparing: frozenset[str] = frozenset()) -> Plan:
         """Plan once and return when the result is committed. `preparing` = stays not in house for which a card is about to be cut."""

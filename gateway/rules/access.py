@@ -7,7 +7,7 @@ time and any number of times: what is already decided stays as it is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from gateway.device import AccessRight, LockKind, Role
@@ -22,6 +22,7 @@ from wire.facts import RightState
 Quality = Literal["synced", "holdover", "untrusted"]
 
 EXPIRED_AFTER = timedelta(minutes=10)  # device sheet, contract: an expired right is deleted ten minutes after its `until`
+LAST = datetime(2106, 2, 1, tzinfo=UTC)  # device times are u32 epoch seconds
 REMEMBERED = timedelta(days=1)  # device sheet R13: a deletion is remembered until `until` + 1 day
 COMMON_ONLY = 0x08  # flag: a door that serves rooms of different stays has no generation
 ROLES: dict[str, Role] = {  # a staff member's role -> the role on their key
@@ -126,7 +127,7 @@ def _guest_rights(draft: Draft, key_id: str, key: KeyBody) -> list[tuple[int, Ac
             door_count=1,
             generation=generation,
             start=grants.opens_from(stay, generation),
-            until=key.until,
+            until=min(key.until, LAST),
             flags=COMMON_ONLY if door.common else 0,
             copy=min(key.copy_no, 255),
         )
@@ -150,7 +151,10 @@ def _staff_rights(draft: Draft, key_id: str, key: KeyBody) -> list[tuple[int, Ac
     }
     start = grants.ORIGIN  # a staff key has no first day; its `until` and its schedule bound it
     ref = draft.credentials[key_id].ref
-    return [(door, AccessRight(0, 0, ref, door, 1, 0, start, key.until, role, copy=min(key.copy_no, 255))) for door in sorted(numbers)]
+    return [
+        (door, AccessRight(0, 0, ref, door, 1, 0, start, min(key.until, LAST), role, copy=min(key.copy_no, 255)))
+        for door in sorted(numbers)
+    ]
 
 
 def _over(draft: Draft, key_id: str, door: int, until: datetime) -> bool:

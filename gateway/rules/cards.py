@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from gateway.device import AccessRight, CardFields, Code, Role
 from gateway.rules import grants
+from gateway.rules.access import LAST
 from gateway.rules.book import Book
 from gateway.rules.hotel import Hotel
 from wire.entities import KeyKind, KeyStatus, StayStatus
@@ -47,7 +48,8 @@ def card(hotel: Hotel, book: Book, key_id: str, *, new: bool = False) -> CardFie
     start = grants.opens_from(stay, generation)
     if start >= key.until:
         raise NoCard(Code.EXPIRED, f"key {key_id} has run out")
-    return CardFields(first, count, generation, credential.ref, start, key.until, copy=min(key.copy_no, 255), extra_doors=extra)
+    until = min(key.until, LAST)
+    return CardFields(first, count, generation, credential.ref, start, until, copy=min(key.copy_no, 255), extra_doors=extra)
 
 
 def _staff_card(book: Book, key_id: str, ref: int) -> CardFields:

@@ -25,6 +25,7 @@ class FakeDevice:
     name: str
     code: Code = Code.OK
     silent: bool = False
+    fault: Exception | None = None
     result: dict[str, object] = field(default_factory=dict)
     done: list[Command] = field(default_factory=list)
     going_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,6 +38,8 @@ class FakeDevice:
         self.going_on.set()
         await self.go.wait()
         self.done.append(command)
+        if self.fault is not None:
+            raise self.fault
         if self.silent:
             raise Unreachable(self.name, "no answer", "Look at its cable.")
         return Reply(self.code, dict(self.result))
@@ -222,6 +225,17 @@ async def test_reading_a_card_says_whose_it_is_and_never_shows_its_image(desk: D
     assert ended.result == {"credential_ref": card.card.credential_ref, "door_first": 201, "key_id": "a-k", "stay_id": "a"}
     await desk.ask(JobKind.VERIFY_CARD, "encoder-1", job_id="v", key_id="a-k")
     assert [type(command.op) for command in encoder.done] == [Encode, ReadCard, VerifyCard]
+
+
+async def test_a_fault_in_a_driver_ends_the_job_as_unknown_and_frees_the_encoder(desk: Desk) -> None:
+    await at_home(desk)
+    encoder = desk.devices["encoder-1"]
+    encoder.fault = ZeroDivisionError()
+    ended = await desk.ask(JobKind.CUT_KEY, "encoder-1", key_id="a-k", purpose="new")
+    assert ended is not None
+    assert (ended.outcome, ended.code) == ("unknown", "LINK_DOWN")
+    encoder.fault = None
+    assert (await desk.ask(JobKind.READ_CARD, "encoder-1", job_id="r")).outcome == "done"  # type: ignore[union-attr]
 
 
 async def test_what_was_under_way_when_the_box_died_is_unknown_and_not_done_again(desk: Desk) -> None:

@@ -1,12 +1,14 @@
 """From the mirror to the lock and back: what is wanted reaches the door, and only the door's own answer makes it so."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway import ledger, reconcile
+from gateway import ledger, planner, reconcile
 from gateway.device import Code, DelRight, PutRight, RaiseFloor
+from gateway.rules.access import LAST
 from gateway.rules.book import past
 from gateway.rules.door import DoorState
 from tests.gateway.fakes import Box, FakeLock, box
@@ -213,4 +215,26 @@ async def test_an_untrusted_clock_ends_nothing(tmp_path: Path) -> None:
         house.clock.quality = "untrusted"
         house.clock.move(DAY * 30)
         await house.planner.caught_up()
+        assert house.states("a-k") == {201: "active"}
+
+
+async def test_a_key_without_end_ends_where_device_time_ends(tmp_path: Path) -> None:
+    async with box(tmp_path) as house:
+        endless = datetime.max.replace(tzinfo=UTC)
+        await house.put("stay", "a", stay(201, depart=endless))
+        await house.put("key", "a-k", key("a", endless))
+        await house.until(lambda: house.states("a-k") == {201: "active"})
+        (right,) = house.locks[201].state.rights.values()
+        assert right.until == LAST
+
+
+async def test_what_cannot_be_planned_is_told_and_the_next_change_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with box(tmp_path) as house:
+        await checked_in(house)
+        with monkeypatch.context() as broken:
+            broken.setattr(planner, "plan", lambda *_: 1 // 0)
+            await house.put("stay", "b", stay(202))
+            await house.until(lambda: tasks(house) == ["rights_not_planned"])
+        await house.put("key", "b-k", key("b"))
+        await house.until(lambda: house.states("b-k") == {202: "active"})
         assert house.states("a-k") == {201: "active"}

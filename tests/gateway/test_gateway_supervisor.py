@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import health, supervisor
+from gateway import clocks, health, supervisor
 from gateway.buses.open import Buses
 from gateway.clocks import ClockSetter
 from gateway.device import Code, Command, Condition, Confirmed, Driver, Emit, Reply, SetClock, Setting, Unreachable
@@ -28,11 +28,14 @@ from tests.gateway.houses import NOON
 class Flaky:
     """A driver that fails so many times before it runs."""
 
+    transport = "mqtt"
+
     def __init__(self, name: str, failures: int, error: Exception | None = None) -> None:
         self.name, self.failures, self.error = name, failures, error
         self.starts = 0
         self.commands: list[Command] = []
         self.code = Code.OK
+        self.silent = 0  # so many commands are not answered
         self.running = asyncio.Event()
 
     def connect(self, *_: object) -> Driver:
@@ -48,6 +51,8 @@ class Flaky:
 
     async def apply(self, command: Command) -> Reply:
         self.commands.append(command)
+        if len(self.commands) <= self.silent:
+            raise Unreachable(self.name, "no answer", "Check its power.")
         return Reply(self.code)
 
     async def confirmed(self) -> Confirmed:
@@ -142,6 +147,23 @@ async def test_a_clock_is_set_at_connect_and_again_only_when_it_is_wrong(store: 
     (command,) = driver.commands
     assert isinstance(command.op, SetClock)
     assert (command.op.at, command.op.version) == (NOON, (1 << 24) + 1)
+
+
+async def test_a_clock_that_could_not_be_set_is_tried_again_and_not_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "AGAIN_S", 0.001)
+    away, back = Flaky("lock-1", 0), Flaky("lock-2", 0)
+    away.silent, back.silent = 99, 1
+    away.transport = back.transport = "ble"
+    setter = ClockSetter(store, ManualClock(NOON), {"lock-1": cast("Port", away), "lock-2": cast("Port", back)})
+    task = asyncio.create_task(setter.run())
+    setter.want("lock-1")
+    setter.want("lock-2")
+    async with asyncio.timeout(5):
+        while len(away.commands) < 3 or len(back.commands) < 2:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (len(away.commands), len(back.commands)) == (3, 2)
 
 
 async def test_an_untrusted_clock_sets_nobodys(store: Store) -> None:
