@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from gateway.bars import forget_old_takes
 from gateway.buses.open import Buses, open_buses
 from gateway.clocks import ClockSetter
 from gateway.configuration import Configuration, DeviceSettings
@@ -20,12 +21,16 @@ from gateway.engine import Engine, News, Unit, forget_old_events
 from gateway.health import DropCounts
 from gateway.jobs import Jobs
 from gateway.keys import Enrolled, Keys
+from gateway.minibars import Minibars
+from gateway.occupancies import Occupancies
 from gateway.planner import Planner
 from gateway.reconcile import Reconciler
 from gateway.store import Store, StoreError
 from gateway.supervisor import Handle, Planned, Supervisor
 from gateway.sync import journal
 from gateway.sync.link import Link, Peer
+from gateway.tenancies import Tenancies
+from gateway.wishes import Wishes
 from host.clock import Clock, SystemClock
 from host.exits import HostError, Refused
 from host.home import Home
@@ -57,6 +62,10 @@ class Parts:
     reconciler: Reconciler
     jobs: Jobs
     clocks: ClockSetter
+    tenancies: Tenancies
+    minibars: Minibars
+    occupancies: Occupancies
+    wishes: Wishes
     link: Link | None
     enrolled: Enrolled | None
 
@@ -75,12 +84,17 @@ def build(configuration: Configuration, home: Home, clock: Clock, store: Store) 
     reconciler = Reconciler(store, clock, locks)
     clocks = ClockSetter(store, clock, {name: handle for name, handle in handles.items() if units[name].device_class != "sensor"})
     engine = Engine(store, clock, units, lambda news: _answer(news, reconciler, clocks))
+    minibars = Minibars(store, clock, configuration.fridges(), configuration.graces(), engine.heard.__contains__)
+    occupancies = Occupancies(store, clock, units, configuration.policy(), engine.heard.__contains__)
+    engine.listeners = (minibars, occupancies)
+    wishes = Wishes(store, clock, {name: handles[name] for name, unit in units.items() if unit.device_class in {"minibar", "room"}})
     supervisor = Supervisor(handles, engine, drops, clock.now)
     jobs = Jobs(store, clock, planner, handles, units)
     link = None
     if told.central is not None and enrolled is not None:
         link = Link(store, Peer(told.central.url, enrolled.token, enrolled.box_id, version("latchkey")), clock, jobs.take)
-    return Parts(configuration, clock, store, drops, units, engine, supervisor, planner, reconciler, jobs, clocks, link, enrolled)
+    core = (drops, units, engine, supervisor, planner, reconciler, jobs, clocks)
+    return Parts(configuration, clock, store, *core, Tenancies(store, clock), minibars, occupancies, wishes, link, enrolled)
 
 
 def _planned(configuration: Configuration, device: DeviceSettings, keys: Keys) -> Planned:
@@ -171,6 +185,7 @@ async def _serve(parts: Parts, home: Home, say: Callable[[str], None]) -> None:
 async def _worked_off(parts: Parts) -> None:
     """After a step of simulated time: what fell due is planned, and the doors that answer hold it."""
     await parts.planner.caught_up()
+    await asyncio.gather(parts.minibars.deadlines.caught_up(), parts.occupancies.deadlines.caught_up())
     await parts.reconciler.settled(STEP_LIMIT_S)
 
 
@@ -207,6 +222,10 @@ def running(parts: Parts, buses: Buses) -> list[Any]:
         parts.planner.run(),
         parts.reconciler.run(),
         parts.clocks.run(),
+        parts.tenancies.run(),
+        parts.minibars.run(),
+        parts.occupancies.run(),
+        parts.wishes.run(),
         parts.supervisor.run(buses),
         _sweep(parts),
     ]
@@ -224,6 +243,7 @@ async def _sweep(parts: Parts) -> None:
             if sweeps % TRIM_SWEEPS == 0:
                 now = parts.clock.now()
                 await parts.store.write(lambda tx: forget_old_events(tx, now))  # noqa: B023 - awaited here
+                await parts.store.write(lambda tx: forget_old_takes(tx, now))  # noqa: B023
         except StoreError as why:
             _log.error("upkeep: %s", why)
         refuse_a_wrong_clock(parts)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as settings_dataclass
@@ -13,11 +14,14 @@ from gateway.buses.open import BusesSettings
 from gateway.device import LockKind
 from gateway.drivers import registry
 from gateway.drivers.registry import DriverModule, UnknownKind
+from gateway.rules.charges import Fridge
 from gateway.rules.hotel import Door
+from gateway.rules.occupancy import Policy
 from host.configuration import ConfigurationError, Document, Problem, Section, read
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # also a part of MQTT topics
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+Sku = Annotated[str, Field(min_length=1, max_length=64)]
 _FORBID = ConfigDict(extra="forbid")
 
 
@@ -49,11 +53,22 @@ class DeviceSettings(Section):
     door: int | None = Field(default=None, ge=1, le=65535)
     lock: LockKind = LockKind.ONLINE
     settings: dict[str, Any] = Field(default_factory=dict)
+    slots: dict[Annotated[int, Field(ge=1, le=65535)], Sku] = Field(default_factory=dict)  # of a minibar: what lies where
+    grace_s: float | None = Field(default=None, ge=0, le=600)  # of a minibar: how long a bottle may still be put back
 
     @property
     def device_class(self) -> str:
         """Lock, encoder, minibar, room or sensor: the last word of the driver's name."""
         return self.kind.rpartition("_")[2]
+
+
+class OccupancySettings(Section):
+    """How long a room must be quiet before it counts as empty, and how long its door may stand open."""
+
+    quiet_s: float = Field(default=1800, ge=60, le=14_400)
+    night_factor: int = Field(default=2, ge=1, le=4)
+    ajar_s: float = Field(default=300, ge=10, le=3600)
+    ajar_counts_as_shut: bool = False
 
 
 class DoorSettings(Section):
@@ -74,6 +89,7 @@ class GatewaySettings(Section):
     buses: BusesSettings = BusesSettings()
     devices: tuple[DeviceSettings, ...] = ()
     doors: tuple[DoorSettings, ...] = ()
+    occupancy: OccupancySettings = OccupancySettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +106,32 @@ class Configuration:
         locks = (device for device in self.told.devices if device.device_class == "lock" and device.door is not None)
         return made | {lock.door: Door(lock.door, lock.lock, lock.name) for lock in locks if lock.door is not None}
 
+    def fridges(self) -> dict[str, Fridge]:
+        """Return every minibar that stands in a room, by device."""
+        bars = (device for device in self.told.devices if device.device_class == "minibar")
+        return {bar.name: Fridge(bar.name, bar.room, bar.slots) for bar in bars if bar.room is not None}
+
+    def graces(self) -> dict[str, timedelta]:
+        """Return how long a bottle of each minibar may still be put back, where the file says so."""
+        return {device.name: timedelta(seconds=device.grace_s) for device in self.told.devices if device.grace_s is not None}
+
+    def policy(self) -> Policy:
+        """Return the rules of occupancy; the time zone comes with the property."""
+        told = self.told.occupancy
+        return Policy(
+            quiet=timedelta(seconds=told.quiet_s),
+            night_factor=told.night_factor,
+            ajar=timedelta(seconds=told.ajar_s),
+            ajar_counts_as_shut=told.ajar_counts_as_shut,
+        )
+
 
 def load(path: Path) -> Configuration:
     """Read and check gateway.yaml; raise ConfigurationError with every problem that was found, in file order."""
     document = read(path)
     told = document.check(GatewaySettings)
     modules: dict[str, DriverModule] = {}
-    problems = [*_names(document, told), *_places(document, told), *_plain_http(document, told)]
+    problems = [*_names(document, told), *_places(document, told), *_bars(document, told), *_plain_http(document, told)]
     for number, device in enumerate(told.devices):
         problems += _driver(document, told, number, device, modules)
     if problems:
@@ -138,6 +173,15 @@ def _places(document: Document, told: GatewaySettings) -> Iterator[Problem]:
         yield from taken(f"doors.{number}.door", "door", door.door)
         if door.kind is not LockKind.DATA_ON_CARD:
             yield document.problem(f"doors.{number}.kind", "a door with a lock on the line is a device; expected data_on_card here")
+
+
+def _bars(document: Document, told: GatewaySettings) -> Iterator[Problem]:
+    """Only minibars have slots and a grace."""
+    for number, device in enumerate(told.devices):
+        if device.device_class != "minibar":
+            for key in ("slots", "grace_s"):
+                if getattr(device, key):
+                    yield document.problem(f"devices.{number}.{key}", "only a minibar has this")
 
 
 def _plain_http(document: Document, told: GatewaySettings) -> Iterator[Problem]:

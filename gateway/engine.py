@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from gateway import ledger, roomfacts
 from gateway.device import Condition, DelRight, Event, LockKind, Report, State
@@ -51,11 +51,25 @@ class News:
     disagrees: bool
 
 
+class Listener(Protocol):
+    """What follows from reports: each is called in the report's own transaction, and writes there or nowhere."""
+
+    def event(self, tx: Tx, unit: Unit, event: Event, witness: Witness) -> None:
+        """A device's event, the first time that it comes."""
+
+    def state(self, tx: Tx, unit: Unit, before: Mapping[str, Any], now: Mapping[str, Any], witness: Witness) -> None:
+        """A device's full state, when it differs from what was known."""
+
+    def condition(self, tx: Tx, unit: Unit, news: News, witness: Witness) -> None:
+        """How a device is; also when that is no news."""
+
+
 class Engine:
     """One for the box. `on_news` is called in the loop after the commit of a Condition that needs an answer."""
 
     def __init__(self, store: Store, clock: Clock, units: Mapping[str, Unit], on_news: Callable[[News], None]) -> None:
         self._store, self._clock, self._units, self._on_news = store, clock, units, on_news
+        self.listeners: tuple[Listener, ...] = ()
         self._memories: dict[str, DeviceMemory] = {}
         self.heard: dict[str, datetime] = {}  # when each device last reported anything; a heartbeat is not worth a write
 
@@ -123,6 +137,8 @@ class Engine:
         if tx.db.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount == 0:
             return
         self._order(tx, unit, event, witness)
+        for listener in self.listeners:
+            listener.event(tx, unit, event, witness)
         if event.type in _QUIET:
             return
         if event.type == "log_overflow":
@@ -180,6 +196,8 @@ class Engine:
         tx.db.execute("UPDATE device SET attributes = ?, known_at = ? WHERE name = ?", row)
         if unit.room is not None and unit.device_class != "lock":
             roomfacts.from_state(tx, unit.room, before, now, witness)
+        for listener in self.listeners:
+            listener.state(tx, unit, before, now, witness)
         tx.touch(f"device/{unit.name}")
 
     def _condition(self, tx: Tx, unit: Unit, said: Condition, witness: Witness) -> News | None:
@@ -207,7 +225,10 @@ class Engine:
             if restarted:
                 _ask_again(tx, unit.door, witness)
         came_up = up and before["health"] not in {"online", "degraded"}
-        return News(unit, said, came_up, restarted, disagrees)
+        found = News(unit, said, came_up, restarted, disagrees)
+        for listener in self.listeners:
+            listener.condition(tx, unit, found, witness)
+        return found
 
 
 def _moved(before: int | None, said: Condition) -> bool:

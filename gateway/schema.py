@@ -91,3 +91,32 @@ def _commands(db: Database) -> None:
         ) WITHOUT ROWID
         """,
     )
+
+
+ROOMS = Migrations("rooms")
+
+
+@ROOMS(name="001 minibars and occupancy")
+def _rooms(db: Database) -> None:
+    run(
+        db,
+        """
+        CREATE TABLE tenancy (
+            room TEXT NOT NULL, stay_id TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER, PRIMARY KEY (room, stay_id, start)
+        ) WITHOUT ROWID;
+        CREATE INDEX tenancy_stay ON tenancy (stay_id);
+        CREATE TABLE bar (device TEXT PRIMARY KEY, slots TEXT NOT NULL, marks TEXT NOT NULL, due INTEGER) WITHOUT ROWID;
+        CREATE TABLE bar_take (
+            device TEXT NOT NULL, log_id INTEGER NOT NULL, slot INTEGER NOT NULL, removal_no INTEGER NOT NULL, at INTEGER NOT NULL,
+            seq INTEGER, back_seq INTEGER, back_after INTEGER, fate TEXT NOT NULL, PRIMARY KEY (device, log_id, slot, removal_no)
+        ) WITHOUT ROWID;
+        CREATE INDEX bar_take_pending ON bar_take (device) WHERE fate = 'pending';
+        CREATE TABLE sight (
+            room TEXT PRIMARY KEY, body TEXT NOT NULL, entry_at INTEGER, entry_staff INTEGER, told TEXT NOT NULL DEFAULT '[]', due INTEGER
+        ) WITHOUT ROWID;
+        CREATE TABLE wish (
+            device TEXT NOT NULL, setting TEXT NOT NULL, wanted TEXT NOT NULL, confirmed TEXT, refused TEXT, rest_until INTEGER,
+            cmd_id TEXT, version INTEGER, issued_at INTEGER, PRIMARY KEY (device, setting)
+        ) WITHOUT ROWID
+        """,
+    )

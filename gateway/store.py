@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import sqlite_utils
 
-from gateway.schema import CORE
+from gateway.schema import CORE, ROOMS
 
 T = TypeVar("T")
 Watcher = Callable[[frozenset[str]], None]
@@ -83,7 +83,7 @@ class Store:
         """`steps` = migration sets of other modules (journal), applied after the core's own, each in its own order."""
         self.path = path
         self.set_aside: Path | None = None  # where a damaged file went at this boot
-        self._steps = (CORE, *steps)
+        self._steps = (CORE, ROOMS, *steps)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._watchers: list[Watcher] = []
         self._open = False

@@ -44,9 +44,9 @@ def price(lists: Iterable[PriceListBody], sku: str, at: datetime, outlet: str = 
 
 
 def owed(
-    fridge: Fridge, take: Take, tenancy: Tenancy | None, lists: Iterable[PriceListBody], *, no_post: bool = False
+    fridge: Fridge, take: Take, tenancy: Tenancy | None, lists: Iterable[PriceListBody], *, late: bool = False, no_post: bool = False
 ) -> ItemConsumed | ConsumptionReview:
-    """Return what to tell of a consumed take. `tenancy` = who lived in the room when it was removed; over by now = a late charge."""
+    """Return what to tell of a consumed take. `tenancy` = who lived in the room when it was removed; `late` = has checked out since."""
     if tenancy is None:
         return review(fridge, take, UNASSIGNED)
     if no_post:
@@ -67,7 +67,7 @@ def owed(
         gross_minor=cost.item.gross_minor,
         tax_code=cost.item.tax_code,
         stay_id=tenancy.stay_id,
-        late=tenancy.end is not None,
+        late=late,
     )
 
 

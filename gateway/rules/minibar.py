@@ -261,14 +261,19 @@ def _before(place: Place, begins: set[Place]) -> bool:
 # ---------------------------------------------------------------- time
 
 
-def settled(
-    bar: Bar, now: datetime, grace: timedelta = PUT_BACK, leaving: Callable[[Take], bool] | None = None
-) -> tuple[Bar, tuple[Effect, ...]]:
-    """Judge every take that can no longer be put back, oldest first, and end the rounds that are over. Call it whenever `due` says.
+def settled(bar: Bar, now: datetime, grace: timedelta = PUT_BACK) -> tuple[Bar, tuple[Effect, ...]]:
+    """Judge every take that can no longer be put back, oldest first, and end the rounds that are over. Call it whenever `due` says."""
+    judged, effects = _judged(bar, [take for take in bar.takes.values() if _open(take) and now - take.at > grace], grace)
+    after, ended = _ended(judged, now)
+    return after, (*effects, *ended)
 
-    `leaving` picks takes whose guest checks out or moves now: they are judged at once.
-    """
-    ripe = [take for take in bar.takes.values() if _open(take) and (now - take.at > grace or (leaving is not None and leaving(take)))]
+
+def left(bar: Bar, grace: timedelta = PUT_BACK, *, gone: Callable[[Take], bool]) -> tuple[Bar, tuple[Effect, ...]]:
+    """Judge at once the takes that `gone` picks: their guest has checked out or moved, and puts nothing back any more."""
+    return _judged(bar, [take for take in bar.takes.values() if _open(take) and gone(take)], grace)
+
+
+def _judged(bar: Bar, ripe: Iterable[Take], grace: timedelta) -> tuple[Bar, tuple[Effect, ...]]:
     effects: list[Effect] = []
     judged: list[Take] = []
     for pending in sorted(ripe, key=lambda one: (one.at, one.identity)):
@@ -278,8 +283,7 @@ def settled(
             effects.append(Consumed(take))
             if take.back is not None and not restocking(bar.marks, (take.log_id, take.back.seq), take.at + take.back.after):
                 effects.append(Returned(take, take.back, in_time=False))
-    after, ended = _ended(_with(bar, *judged), now)
-    return after, (*effects, *ended)
+    return _with(bar, *judged), tuple(effects)
 
 
 def due(bar: Bar, grace: timedelta = PUT_BACK) -> datetime | None:

@@ -14,7 +14,7 @@ from gateway.sync import journal
 from host.clock import ManualClock
 from tests.gateway.houses import DAY, NOON
 from wire import codec
-from wire.facts import DeviceHealth, DoorEvent, Fact, RoomOccupancy, RoomService, TaskRaised
+from wire.facts import DeviceHealth, DoorEvent, Fact, RoomService, TaskRaised
 
 UNITS = {
     "lock-201": Unit("lock-201", "lock", "201", 201, LockKind.ONLINE),
@@ -109,7 +109,7 @@ async def test_an_alarm_at_a_door_is_a_task(box: Box) -> None:
     assert box.tasks() == ["door_alarm"]
 
 
-async def test_a_room_device_tells_occupancy_and_service_and_no_movement(box: Box) -> None:
+async def test_a_room_device_tells_the_panel_and_no_movement(box: Box) -> None:
     told: list[tuple[str, dict[str, Any]]] = [
         ("motion", {"on": True}),
         ("occupancy", {"state": "occupied", "cause": "motion"}),
@@ -117,13 +117,13 @@ async def test_a_room_device_tells_occupancy_and_service_and_no_movement(box: Bo
     ]
     for seq, (kind, data) in enumerate(told, 1):
         await box.engine.emit(event(seq, kind, data, device="room-201"))
-    assert {type(fact) for fact in box.facts()} == {RoomOccupancy, RoomService}
+    assert {type(fact) for fact in box.facts()} == {RoomService}
 
 
 async def test_a_state_that_differs_is_told_once(box: Box) -> None:
-    for occupancy in ("vacant", "vacant", "occupied"):
-        await box.engine.emit(State("room-201", {"occupancy": occupancy, "service": "none"}))
-    assert [fact.occupancy for fact in box.facts() if isinstance(fact, RoomOccupancy)] == ["vacant", "occupied"]
+    for service in ("none", "none", "dnd"):
+        await box.engine.emit(State("room-201", {"occupancy": "unknown", "service": service}))
+    assert [fact.service for fact in box.facts() if isinstance(fact, RoomService)] == ["none", "dnd"]
 
 
 async def test_health_is_told_when_it_changes_and_not_with_each_heartbeat(box: Box) -> None:

@@ -54,9 +54,9 @@ def test_a_bottle_is_on_the_folio_of_who_lived_there_when_it_was_taken() -> None
 
 
 def test_what_is_heard_of_after_the_check_out_is_a_late_charge_and_never_dropped() -> None:
-    fact = owed(FRIDGE, taken(), Tenancy("201", "s1", NOON - HOUR, at(10)), CHEAP_THEN_DEAR)
+    fact = owed(FRIDGE, taken(), Tenancy("201", "s1", NOON - HOUR, at(10)), CHEAP_THEN_DEAR, late=True)
     assert isinstance(fact, ItemConsumed)
-    assert fact.late
+    assert (fact.stay_id, fact.late) == ("s1", True)
 
 
 def test_in_an_empty_room_nobody_is_charged_and_somebody_is_asked() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rules.minibar import Bar, Consumed, Effect, Fate, Inspect, Returned, RoundEnded, due, settled
+from gateway.rules.minibar import Bar, Consumed, Effect, Fate, Inspect, Returned, RoundEnded, due, left, settled
 from tests.gateway.bars import GRACE, LOG, NOON, Script, at, heard, of, played
 
 
@@ -152,9 +152,16 @@ def test_a_faulty_slot_leaves_the_others_as_they_are() -> None:
 
 def test_at_check_out_a_pending_bottle_is_settled_at_once() -> None:
     bar, _ = played(Script().take(1, 0).take(2, 5).put(2, 10).told, ends=at(20))
-    bar, effects = settled(bar, at(20), GRACE, leaving=lambda take: True)
+    bar, effects = left(bar, gone=lambda take: True)
     assert consumed(list(effects)) == [(1, 1)]
     assert settled(bar, at(100))[1] == ()
+
+
+def test_who_checks_out_does_not_hurry_the_next_guests_bottle() -> None:
+    bar, _ = played(Script().take(1, 0).take(2, 5).told, ends=at(10))
+    bar, effects = left(bar, gone=lambda take: take.slot == 1)
+    assert consumed(effects) == [(1, 1)]
+    assert due(bar) == at(66)
 
 
 # ---------------------------------------------------------------- whatever the line does
