@@ -14,6 +14,7 @@ from central.problems import NotFound
 from central.store.audit import record
 from central.store.tables import property_
 from central.store.turn import Turn
+from central.sync import holds
 from central.sync.tables import box
 from wire.ids import new_id
 
@@ -22,7 +23,7 @@ TOKEN_BYTES = 32
 _OF_TOKEN = select(box.c.box_id, box.c.epoch).where(
     box.c.property_id == bindparam("property_id"), box.c.token_hash == bindparam("token_hash"), box.c.ended_at.is_(None)
 )
-_NUMBER = select(property_.c.number).where(property_.c.property_id == bindparam("property_id"))
+_PROPERTY = select(property_.c.number, property_.c.business_date).where(property_.c.property_id == bindparam("property_id"))
 _END = text("UPDATE box SET ended_at = :now_ms WHERE property_id = :property_id AND box_id = :box_id AND ended_at IS NULL")
 _ALL = select(box.c.box_id, box.c.version, box.c.made_at, box.c.heard_at, box.c.ended_at).where(
     box.c.property_id == bindparam("property_id")
@@ -64,19 +65,21 @@ def property_of(token: str) -> str | None:
 def add_box(turn: Turn, url: str) -> dict[str, Any]:
     """Make a box and return the content of its enrolment file, secrets included: it is shown once and kept by nobody here.
 
-    `url` is where the box finds central. The property's own secrets are made with its first box and stay the same afterwards.
+    `url` is where the box finds central. The property's own secrets are made with its first box and stay the same afterwards. From
+    here on some rooms are held for the box (`holds`).
     """
-    number = turn.conn.execute(_NUMBER, {"property_id": turn.property_id}).scalar()
-    if number is None:
+    known = turn.conn.execute(_PROPERTY, {"property_id": turn.property_id}).one_or_none()
+    if known is None:
         raise NotFound("property", turn.property_id)
     box_id = new_id()
     token = f"{PREFIX}{turn.property_id}.{secrets.token_urlsafe(TOKEN_BYTES)}"
     turn.conn.execute(insert(box), {"property_id": turn.property_id, "box_id": box_id, "token_hash": _hash(token), "made_at": turn.now})
     record(turn, "box_added", f"box/{box_id}")
+    holds.renew(turn, known.business_date)
     return {
         "box_id": box_id,
         "property": turn.property_id,
-        "number": int(number),
+        "number": int(known.number),
         "token": token,
         "k_pin": turn.vault.secret(turn.conn, turn.property_id, "k_pin", lambda: os.urandom(32)).hex(),
         "central_public": _public(turn, "central_private"),

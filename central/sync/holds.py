@@ -18,6 +18,7 @@ from central.problems import Conflict
 from central.store.tables import hold, inventory_night, maintenance, room, room_night
 from central.store.turn import Turn
 from central.sync import feed
+from central.sync.tables import box
 from wire.entities import HoldBody
 from wire.ids import new_id
 
@@ -65,6 +66,7 @@ _SELL = (
     .values(hold_id=None, reservation_id=bindparam("r"))
 )
 _FREE = delete(room_night).where(room_night.c.property_id == bindparam("p"), room_night.c.hold_id == bindparam("h"))
+_HAS_BOX = select(box.c.box_id).where(box.c.property_id == bindparam("p"), box.c.ended_at.is_(None)).limit(1)
 _END = delete(hold).where(hold.c.property_id == bindparam("p"), hold.c.hold_id == bindparam("h"))
 
 
@@ -133,6 +135,11 @@ def renew(turn: Turn, tonight: date) -> list[Held]:
         for number, night in choose(rooms.get(room_type, []), days, taken, held, wanted):
             given.append(_give(turn, Held(new_id(), number, room_type, night)))
     return given
+
+
+def renew_for_box(turn: Turn, tonight: date) -> list[Held]:
+    """Renew the holds of a property that has a box; one without keeps every room for sale."""
+    return renew(turn, tonight) if turn.conn.execute(_HAS_BOX, {"p": turn.property_id}).first() else []
 
 
 def _wanted(free: int, have: int) -> int:

@@ -17,6 +17,7 @@ from central.store.database import Store
 from central.store.tables import hold, inventory_night, room_night
 from central.store.vault import Vault
 from central.sync import feed, holds
+from central.sync.enrolment import add_box
 from central.sync.holds import NIGHTS, PER_NIGHT, Held, choose
 from host.clock import ManualClock
 from tests.central.hotel import NOON, TODAY, day, order, small_hotel
@@ -72,6 +73,14 @@ async def test_two_rooms_of_a_type_are_held_and_none_where_few_remain(house: Hou
     assert len({one.room for one in given_}) == PER_NIGHT
     assert await house.told() == {one.hold_id for one in given_}
     await house.balanced()
+
+
+async def test_rooms_are_held_from_the_day_a_hotel_has_a_box(house: House) -> None:
+    assert await house.do(holds.renew_for_box, TODAY) == []
+    await house.do(add_box, "http://127.0.0.1:1")
+    assert len(await house.told()) == PER_NIGHT * NIGHTS
+    assert await house.do(holds.renew_for_box, TODAY) == []
+    assert len(await house.do(holds.renew_for_box, day(1))) == PER_NIGHT
 
 
 async def test_renewing_twice_gives_nothing_more(house: House) -> None:
