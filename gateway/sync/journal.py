@@ -25,6 +25,7 @@ from wire.overlay import Doors, Subject, on_top, subjects
 
 STEPS = Migrations("journal")
 KEEP = timedelta(days=7)  # confirmed facts stay this long: evidence, and replay after central was restored
+KEEP_JOBS = 1000  # ids rise with time; a job lives for seconds
 _log = logging.getLogger(__name__)
 
 
@@ -121,8 +122,11 @@ def lanes(db: sqlite3.Connection) -> dict[Lane, LaneState]:
 def _urgent(db: sqlite3.Connection, lane: Lane, top: int, acked: int) -> int:
     if top <= acked or lane != "desk":  # every urgent kind travels in `desk`
         return 0
-    found = db.execute("SELECT max(seq) FROM outbox WHERE lane = ? AND seq > ? AND urgent", (lane, acked)).fetchone()[0]
-    return int(found or 0)
+    newest = (
+        "SELECT seq FROM outbox WHERE lane = ? AND seq > ? AND urgent ORDER BY seq DESC LIMIT 1"  # stops at the first: a backlog is long
+    )
+    found = db.execute(newest, (lane, acked)).fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def batch(db: sqlite3.Connection, lane: Lane, after: int, rows: int, size: int) -> list[tuple[int, bytes]]:
@@ -169,7 +173,8 @@ def renumber(tx: Tx, lane: Lane, ack: int) -> None:
 
 
 def trim(tx: Tx, now: datetime) -> int:
-    """Delete confirmed facts older than KEEP and return how many."""
+    """Delete confirmed facts older than KEEP and return how many; forget all but the newest KEEP_JOBS jobs."""
+    tx.db.execute("DELETE FROM job WHERE job_id NOT IN (SELECT job_id FROM job ORDER BY job_id DESC LIMIT ?)", (KEEP_JOBS,))
     before = int((now - KEEP).timestamp() * 1000)
     gone = tx.db.execute("DELETE FROM outbox WHERE at < ? AND seq <= (SELECT acked FROM lane WHERE lane.lane = outbox.lane)", (before,))
     return gone.rowcount
