@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from gateway.device import RETRY_BY_ITSELF, Code, Confirmed, DelRight, LockOp, Ping, PutRight, UnblockCred
 from gateway.rules.door import DoorState, after, holds, learn, resend, steps
 
+ROUNDS = 2  # everything as it is numbered, then everything with higher versions
 STALE_LIMIT = 8  # a door that calls so many versions in a row stale has heard from another box: a person must look
 
 _AS_GOOD_AS_DONE = {DelRight: Code.NOT_FOUND, UnblockCred: Code.NOT_FOUND}
@@ -18,12 +19,13 @@ _AS_GOOD_AS_DONE = {DelRight: Code.NOT_FOUND, UnblockCred: Code.NOT_FOUND}
 class Talk:
     """What the box remembers of the dialogue between two commands; a fresh one is always right, only slower.
 
-    `resending` = what is still to be sent to a door of unknown contents, None when its contents are known; `rounds` = how often
-    everything has been sent without the door agreeing.
+    `resending` = what is still to be sent to a door of unknown contents, None when nothing is; `rounds` = how often everything has
+    been sent without the door agreeing, `tried` = what it was.
     """
 
     resending: tuple[LockOp, ...] | None = None
     rounds: int = 0
+    tried: DoorState | None = None
     stale: int = 0  # versions in a row that the door called stale
 
 
@@ -95,13 +97,16 @@ def _next(wanted: DoorState, known: DoorState | None, talk: Talk, said: Confirme
     if said is None and talk.resending is None:
         return Decision(None, talk, ask=Ping())
     if talk.resending is None:
+        if talk.rounds >= ROUNDS and talk.tried == wanted:
+            return Decision(None, talk, later=Code.CONFLICT)  # it has been told twice; only a person or a change helps
         first, *rest = resend(wanted)
-        return Decision(None, replace(talk, resending=tuple(rest)), ask=first)
+        rounds = talk.rounds if talk.rounds < ROUNDS else 0
+        return Decision(None, replace(talk, resending=tuple(rest), rounds=rounds), ask=first)
     if talk.resending:
         return Decision(None, replace(talk, resending=talk.resending[1:]), ask=talk.resending[0])
-    again = Talk(rounds=talk.rounds + 1)
-    renumber = resend(wanted)[1:] if again.rounds == 1 else ()
-    return Decision(None, again, later=Code.CONFLICT, renumber=renumber, alarm="door_disagrees" if again.rounds > 1 else None)
+    again = Talk(rounds=talk.rounds + 1, tried=wanted)
+    renumber = resend(wanted)[1:] if again.rounds < ROUNDS else ()
+    return Decision(None, again, later=Code.CONFLICT, renumber=renumber, alarm="door_disagrees" if again.rounds >= ROUNDS else None)
 
 
 def agrees(wanted: DoorState, known: DoorState | None, said: Confirmed | None) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from gateway import ledger, planner, reconcile
 from gateway.device import Code, DelRight, PutRight, RaiseFloor
 from gateway.rules.access import LAST
-from gateway.rules.book import past
+from gateway.rules.book import generation_at, past
 from gateway.rules.door import DoorState
 from tests.gateway.fakes import Box, FakeLock, box
 from tests.gateway.houses import DAY, DEPART, key, left, stay
@@ -125,6 +125,18 @@ async def test_a_lock_with_rights_that_nobody_knows_is_told_everything_and_a_per
         await house.until(lambda: "door_disagrees" in tasks(house))
         assert house.states("a-k") == {201: "retrying"}
         assert any(right.credential_ref == ledger_ref(house, "a-k") for right in house.locks[201].state.rights.values())
+        told, lock = len(house.locks[201].log), house.locks[201]
+        for _ in range(5):
+            lock.heard.clear()
+            await lock.heard.wait()
+        assert len(lock.log) == told  # it is asked again, and not told the same for ever
+        await house.put("stay", "a", left(stay(201)))
+        await house.until(lambda: all(right.right_ref == 7 for right in lock.state.rights.values()))
+        assert lock.state.floor == past(stay_generation())
+
+
+def stay_generation() -> int:
+    return generation_at(stay(201).arrive)
 
 
 def ledger_ref(house: Box, key_id: str) -> int:
