@@ -18,6 +18,8 @@ from web.catalogue import catalogue
 from wire.entities import Guest
 from wire.facts import JobDone, JobStarted
 
+pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)  # what reads the database is tried on both next door
+
 
 def visible(text: str) -> str:
     """All that a person can read of a page, in one line."""
