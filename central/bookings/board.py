@@ -82,9 +82,7 @@ def devices(conn: Connection, property_id: str) -> list[DeviceView]:
     return [DeviceView(**{name: row[name] for name in DeviceView.__dataclass_fields__} | {"flags": tuple(row["flags"])}) for row in found]
 
 
-def board(
-    conn: Connection, vault: Vault, property_id: str, now: datetime, day: Sequence[ReservationRow] | None = None
-) -> list[BoardRoom]:
+def board(conn: Connection, vault: Vault, property_id: str, now: datetime, day: Sequence[ReservationRow] | None = None) -> list[BoardRoom]:
     """Return every room in the house's order, as it is at `now`. `day` is `views.day`, where the caller has read it already."""
     house = read_house(conn, property_id)
     doors: dict[str, list[int]] = {}

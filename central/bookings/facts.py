@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, insert, select, update
 
-from central.bookings import books, keys, rules, stays
+from central.bookings import books, keys, rules, stays, walk_ins
 from central.bookings.books import Reservation
 from central.folio import ledger
 from central.problems import Conflict, Problem
@@ -39,6 +39,7 @@ from wire.facts import (
     StayDatesChanged,
     StayMoved,
     TaskRaised,
+    WalkInTaken,
 )
 from wire.messages import FactRow
 from wire.rooms import RoomEvent
@@ -200,13 +201,6 @@ def stay_moved(turn: Turn, row: FactRow, fact: StayMoved) -> None:
     audit.record(turn, "moved", f"stay/{stay.reservation_id}", room=fact.to_room, before=before)
 
 
-def stay_dates_changed(turn: Turn, row: FactRow, fact: StayDatesChanged) -> None:
-    """Take over another departure. Raises Conflict when the added nights are not to be had here."""
-    stay = books.read(turn.conn, turn.property_id, fact.stay_id)
-    if stay.status is Status.IN_HOUSE:
-        stays.change_departure(turn, fact.stay_id, read_house(turn.conn, turn.property_id).local_date(fact.depart))
-
-
 def payment_taken(turn: Turn, row: FactRow, fact: PaymentTaken) -> None:
     """Post a payment that the box took; the same payment counts once."""
     stay: Reservation = books.read(turn.conn, turn.property_id, fact.stay_id)
@@ -226,6 +220,13 @@ def alarm(turn: Turn, kind: str, args: Mapping[str, Any]) -> None:
     tasks.add(turn, kind, args)
 
 
+def close_task(turn: Turn, task_id: str) -> None:
+    """Close a task; when it stood for a fact about a stay that our books could not hold, our version counts from here on."""
+    closed = tasks.close(turn, task_id)
+    if closed.kind.startswith("fact_") and closed.reservation_id is not None:
+        feed.settle(turn, "stay", closed.reservation_id)
+
+
 HANDLERS: dict[type[Any], Any] = {
     RightChanged: right_changed,
     DeviceHealth: device_health,
@@ -238,7 +239,8 @@ HANDLERS: dict[type[Any], Any] = {
     StayCheckedIn: stay_checked_in,
     StayCheckedOut: stay_checked_out,
     StayMoved: stay_moved,
-    StayDatesChanged: stay_dates_changed,
+    StayDatesChanged: walk_ins.stay_dates_changed,
+    WalkInTaken: walk_ins.walk_in_taken,
     PaymentTaken: payment_taken,
 }
 BULK: dict[type[Any], Any] = {DoorEvent: door_events}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from central.bookings import keys, stays, views
+from central.bookings import facts, keys, stays, views
 from central.bookings.board import BoardRoom, DeviceView, board, devices
 from central.bookings.requests import CheckInIn, CheckOutIn, CutKeyIn, DepartureIn, PaymentIn, ReverseIn, RoomIn
 from central.bookings.stays import Done
@@ -217,4 +217,4 @@ async def open_tasks(request: Request, caller: Annotated[Caller, Depends(may(Per
 @routes.post("/tasks/{task_id}/close", status_code=204, responses=CHANGES)
 async def close_task(task_id: str, request: Request, caller: Annotated[Caller, Depends(may(Permission.TASKS_CLOSE))]) -> None:
     """Close a task."""
-    await services_of(request).change(caller.property_id, caller.actor, tasks.close, task_id)
+    await services_of(request).change(caller.property_id, caller.actor, facts.close_task, task_id)

@@ -128,8 +128,8 @@ def put_into(turn: Turn, stay: Reservation, number: str, first: date, **values: 
     return books.change(turn, stay, room=number, stock_type=kind, **values)
 
 
-def change_departure(turn: Turn, reservation_id: str, departure: date) -> Done:
-    """Let a guest in house stay longer or leave earlier: nights, prices and keys follow.
+def change_departure(turn: Turn, reservation_id: str, departure: date, *, covered: frozenset[date] = frozenset()) -> Done:
+    """Let a guest in house stay longer or leave earlier: nights, prices and keys follow. `covered` nights are the stay's already.
 
     Raises NotAllowed, or Conflict when the room or its type is not free on the added nights.
     """
@@ -145,11 +145,12 @@ def change_departure(turn: Turn, reservation_id: str, departure: date) -> Done:
     moved = rules.dates_changed((stay.arrival, stay.departure), (stay.arrival, departure))
     inventory.ensure_open(turn, house.business_date, departure)
     inventory.give_back(turn, stay.stock_type, moved.dropped)
-    inventory.take(turn, stay.stock_type, moved.added)
+    added = tuple(day for day in moved.added if day not in covered)
+    inventory.take(turn, stay.stock_type, added)
     if moved.dropped:
         assignment.leave_nights(turn, reservation_id, departure)
-    if moved.added and stay.room is not None:
-        assignment.take_nights(turn, stay.room, reservation_id, moved.added)
+    if added and stay.room is not None:
+        assignment.take_nights(turn, stay.room, reservation_id, added)
     priced = rules.repriced(stay.nightly_gross_minor, stay.arrival, departure, rates_of(turn, stay.room_type))
     stay = books.change(turn, stay, departure=departure, depart=house.depart(departure), nightly_gross_minor=priced)
     books.publish(turn, stay)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select
 from central.problems import Invalid
 from central.rooms import inventory, repairs
 from central.rooms.care import set_care
+from central.rooms.day import give_holds
 from central.rooms.house import House, read_house
 from central.rooms.inventory import TypeLeft
 from central.staff.answers import CHANGES, READS, IdempotencyKey, change_once
@@ -154,3 +155,9 @@ async def finish_maintenance(
 ) -> None:
     """Give a room back."""
     await services_of(request).change(caller.property_id, caller.actor, repairs.finish, maintenance_id)
+
+
+@routes.post("/holds", responses=CHANGES)
+async def renew_holds(request: Request, caller: Annotated[Caller, Depends(may(Permission.ROOMS_HOLD))]) -> dict[str, int]:
+    """Give the box the rooms that it may sell without a line; done by itself at the turn of the day. May be repeated."""
+    return {"given": await services_of(request).change(caller.property_id, caller.actor, give_holds)}

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     ROOMS_SEE = "rooms.see"
     ROOMS_CARE = "rooms.care"
     ROOMS_REPAIR = "rooms.repair"
+    ROOMS_HOLD = "rooms.hold"
     DEVICES_SEE = "devices.see"
     TASKS_SEE = "tasks.see"
     TASKS_CLOSE = "tasks.close"
@@ -30,7 +31,7 @@ class Permission(StrEnum):
 P = Permission
 _ROOMS = frozenset({P.PROPERTY_SEE, P.ROOMS_SEE, P.TASKS_SEE, P.TASKS_CLOSE})
 _CHANNEL = frozenset({P.PROPERTY_SEE, P.AVAILABILITY_SEE, P.ORDERS_SEE, P.ORDERS_TAKE, P.ORDERS_CHANGE})
-_DESK = _ROOMS | _CHANNEL | {P.STAYS_SEE, P.STAYS_ACT, P.KEYS_ACT, P.FOLIO_SEE, P.FOLIO_POST, P.ROOMS_CARE, P.DEVICES_SEE}
+_DESK = _ROOMS | _CHANNEL | {P.STAYS_SEE, P.STAYS_ACT, P.KEYS_ACT, P.FOLIO_SEE, P.FOLIO_POST, P.ROOMS_CARE, P.ROOMS_HOLD, P.DEVICES_SEE}
 GRANTS: dict[str, frozenset[Permission]] = {
     "manager": frozenset(Permission),
     "desk": _DESK,

@@ -17,6 +17,7 @@ from wire.ids import new_id
 TOPIC = "task"
 _ADD = insert(task)
 _KNOWN = select(task.c.task_id).where(task.c.property_id == bindparam("p"), task.c.task_id == bindparam("id"))
+_ONE = select(task).where(task.c.property_id == bindparam("p"), task.c.task_id == bindparam("id"), task.c.closed_at.is_(None))
 _OPEN = (
     select(task)
     .where(task.c.property_id == bindparam("p"), task.c.closed_at.is_(None))
@@ -65,13 +66,15 @@ def add(
     return named
 
 
-def close(turn: Turn, task_id: str) -> None:
-    """Close a task; raise NotFound when there is no such open task."""
-    told = {"p": turn.property_id, "id": task_id, "at_": turn.now, "by_": turn.actor}
-    if not turn.conn.execute(_CLOSE, told).rowcount:
+def close(turn: Turn, task_id: str) -> Task:
+    """Close a task and return it as it was; raise NotFound when there is no such open task."""
+    row = turn.conn.execute(_ONE, {"p": turn.property_id, "id": task_id}).mappings().one_or_none()
+    if row is None:
         raise NotFound("task", task_id)
+    turn.conn.execute(_CLOSE, {"p": turn.property_id, "id": task_id, "at_": turn.now, "by_": turn.actor})
     audit.record(turn, "task_closed", f"task/{task_id}")
     announce(turn.conn, turn.property_id, TOPIC, task_id)
+    return Task(**{name: row[name] for name in Task.__dataclass_fields__})
 
 
 def open_tasks(conn: Connection, property_id: str, most: int = 200) -> list[Task]:
