@@ -1,6 +1,9 @@
 """Enrolment, keys of devices, and what the verbs say to a person and to a program."""
 
 import json
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +137,16 @@ def test_the_doctor_says_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch,
     found = told(capsys)
     assert {row["remedy"] for row in found if not row["ok"]} >= {"Start mosquitto", "latchkey-gateway run"}
     assert any(row["ok"] for row in found)
+
+
+def test_a_box_alone_serves_says_where_and_ends_when_it_is_told(home: Home) -> None:
+    (home.config / "gateway.yaml").write_text("property: demo\nlisten: {port: 0}\n")
+    words = [sys.executable, "-m", "gateway.cli", "run", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).parents[2]) as child:
+        assert child.stdout is not None
+        said = [json.loads(child.stdout.readline())["said"] for _ in range(2)]
+        with urllib.request.urlopen(said[-1].rpartition(" ")[2] + "/health", timeout=5) as answer:  # noqa: S310 - our own address
+            assert json.load(answer)["property"] == "demo"
+        child.terminate()
+        assert child.wait(15) == 0
+    assert said[0].startswith("not enrolled")
