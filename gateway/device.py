@@ -281,7 +281,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A device's final answer. `confirmed` comes from every lock op that reads back (device sheets); `result` holds card fields and so on."""
+    """A device's final answer. `confirmed` comes from every lock op that reads back (device sheets); `result` holds card fields etc."""
 
     code: Code
     result: Mapping[str, Any] = field(default_factory=dict)
