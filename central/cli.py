@@ -124,11 +124,7 @@ def gateway_add(
     where = url or f"http://{configuration.listen.host}:{configuration.listen.port}"
 
     async def act(services: "Services") -> dict[str, Any]:
-        from central.rooms.day import give_holds
-
-        meant = await only(services, slug)
-        made = await add_box(services, meant, where, out)
-        return made | {"holds": await services.change(meant, "system", give_holds)}
+        return await add_box(services, await only(services, slug), where, out)
 
     made = work(config, act, shipped=True)
     said(made, as_json, f"box {made['box_id']} of {made['property']}: {out}")

@@ -14,8 +14,6 @@ from central.store import audit
 from central.store.tables import room
 from central.store.turn import Turn
 from central.sync import holds
-from central.sync.enrolment import boxes
-from central.sync.holds import renew_for_box
 from wire.rooms import Front, RoomEvent
 
 _LIVED_IN = select(room.c.room).where(room.c.property_id == bindparam("p"), room.c.front == str(Front.OCCUPIED)).order_by(room.c.room)
@@ -23,9 +21,7 @@ _LIVED_IN = select(room.c.room).where(room.c.property_id == bindparam("p"), room
 
 def give_holds(turn: Turn) -> int:
     """Give the property's box the rooms that it may sell without a line, and return how many more it has now; none without a box."""
-    if not any(box.ended_at is None for box in boxes(turn.conn, turn.property_id)):
-        return 0
-    given = holds.renew(turn, read_house(turn.conn, turn.property_id).business_date)
+    given = holds.renew_for_box(turn, read_house(turn.conn, turn.property_id).business_date)
     if given:
         audit.record(turn, "holds_given", f"property/{turn.property_id}", nights=len(given))
     return len(given)
@@ -41,7 +37,6 @@ def turn_of_day(turn: Turn) -> datetime:
         set_business_date(turn, today)
         open_nights(turn, today, today + timedelta(days=HORIZON))
         give_holds(turn)
-        renew_for_box(turn, today)
         audit.record(turn, "day_turned", f"property/{turn.property_id}", business_date=today.isoformat())
     midnight = house.depart(max(today, house.business_date) + timedelta(days=1)).astimezone(house.zone)
     return midnight.replace(hour=0, minute=0, second=0, microsecond=0) + DAY_ENDS
