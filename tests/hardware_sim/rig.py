@@ -24,7 +24,7 @@ from gateway.buses.modbus import LineSettings, ModbusSettings
 from gateway.buses.mqtt import MqttSettings
 from gateway.buses.open import Buses, BusesSettings, open_buses
 from gateway.device import Command, Condition, DeviceError, Driver, Event, LockKind, Op, Report, Setting, State, Transport
-from gateway.drivers import ble_lock
+from gateway.drivers import ble_lock, modbus_handshake
 from gateway.drivers.registry import load
 from tests.hardware_sim.broker import GATEWAY, GATEWAY_PASSWORD, Broker
 
@@ -203,7 +203,9 @@ async def rig(
     **more: Any,
 ) -> AsyncIterator[Rig]:
     """One device of `kind` over `binding` and its running driver. `prepare` may turn knobs before the driver starts."""
-    monkeypatch.setattr(mqtt_side, "RESEND_S", 0.5)  # 30 s in life
+    monkeypatch.setattr(mqtt_side, "RESEND_S", 0.3)  # 30 s in life
+    monkeypatch.setattr(mqtt_side, "TICK_S", 0.1)
+    monkeypatch.setattr(modbus_handshake, "STUCK_S", {False: 0.5, True: 14.0})
     monkeypatch.setattr(ble_lock, "NEWS_EVERY_S", 0.5)  # 10 s in life
     monkeypatch.setattr(ble_lock, "LINGER_S", 0.3)
     hotel = hotel_of(kind, binding, broker, **more)

@@ -16,8 +16,8 @@ def happen(rig: Rig) -> str:
     """Let hands cause one event; return its type."""
     device = rig.device
     if rig.kind == "lock":
-        device.mechanical_key()
-        return "lock_operation"
+        device.throw_deadbolt(not device.attributes()["deadbolt"])
+        return "deadbolt"
     if rig.kind == "encoder":
         device.lay_card(rig.hotel.drawer.make())
         return "card_presented"

@@ -106,7 +106,7 @@ async def test_a_lock_with_another_key_takes_nothing_from_us(kind: str, binding:
     rig = await make_rig(kind, binding, prepare=other_key)
     code: Code | None = None
     with contextlib.suppress(DeviceError, TimeoutError):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(1.5):
             code = (await rig.driver.apply(rig.command(RaiseFloor(FLOOR)))).code
     assert code in (None, Code.UNAUTHENTICATED)
     assert rig.device.memory.floor == 0
