@@ -69,6 +69,8 @@ async def serve(app: Any, host: str, port: int) -> Serving:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=256)
+        # Accepted connections inherit it; asyncio leaves it off for such a socket, and each answer then waits 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise HostError(f"cannot listen on {host}:{port}: {error.strerror}", "Choose another listen.port, or end what holds it") from error
     config = uvicorn.Config(

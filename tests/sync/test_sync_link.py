@@ -1,5 +1,7 @@
 """The box's line against a central that misbehaves: it says what is wrong, keeps every fact and goes on by itself."""
 
+import asyncio
+import socket
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -130,3 +132,15 @@ async def test_a_silent_line_is_noticed_and_nothing_is_lost(store: Store, tmp_pa
         await there.central.put("stay", "s1", stay())
         await until(lambda: there.box.backlog == 0 and there.box.sees("stay", "s1") is not None)
         assert len(there.central.heard) == 1
+
+
+async def test_an_answer_does_not_wait_for_an_acknowledgement() -> None:
+    """Without it every exchange on a kept connection takes 40 ms longer."""
+    serving = await serve(FastAPI(), "127.0.0.1", 0)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+        listener = serving._server.servers[0].sockets[0]
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+    finally:
+        await serving.stop()
