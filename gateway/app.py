@@ -17,6 +17,7 @@ from gateway.buses.open import Buses, open_buses
 from gateway.clocks import ClockSetter
 from gateway.configuration import Configuration, DeviceSettings
 from gateway.device import Setting
+from gateway.drivers.mqtt_strangers import watch_strangers
 from gateway.engine import Engine, News, Unit, forget_old_events
 from gateway.health import DropCounts
 from gateway.jobs import Jobs
@@ -168,6 +169,8 @@ async def _serve(parts: Parts, home: Home, say: Callable[[str], None]) -> None:
         open_buses(told.buses, drops=parts.drops, client_id=client, mqtt_password=password) as buses,
         served(console(parts), told.listen.host, told.listen.port) as serving,
     ):
+        if buses.mqtt is not None:
+            watch_strangers(buses.mqtt, told.property, parts.units.keys(), parts.drops)
         await parts.jobs.recover()
         if parts.link is not None:
             parts.link.start()
@@ -185,7 +188,8 @@ async def _serve(parts: Parts, home: Home, say: Callable[[str], None]) -> None:
 async def _worked_off(parts: Parts) -> None:
     """After a step of simulated time: what fell due is planned, and the doors that answer hold it."""
     await parts.planner.caught_up()
-    await asyncio.gather(parts.minibars.deadlines.caught_up(), parts.occupancies.deadlines.caught_up())
+    await parts.tenancies.caught_up()
+    await asyncio.gather(parts.minibars.caught_up(), parts.occupancies.caught_up())
     await parts.reconciler.settled(STEP_LIMIT_S)
 
 

@@ -4,7 +4,6 @@ One transaction for each event, state and facts together. Takes are rows kept fo
 """
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,10 +14,11 @@ from gateway import bars, tenancies, wishes
 from gateway.deadlines import DELIVERY_S, Deadlines
 from gateway.device import Event
 from gateway.engine import News, Unit
+from gateway.followers import Follower
 from gateway.rules import charges, minibar
 from gateway.rules.charges import Fridge
 from gateway.rules.minibar import Bar, Consumed, Effect, Inspect, Returned, RoundEnded, Take
-from gateway.store import Store, StoreError, Tx
+from gateway.store import Store, Tx
 from gateway.sync import journal
 from gateway.witness import Witness
 from host.clock import Clock
@@ -26,10 +26,9 @@ from wire.entities import PriceListBody, StayBody, StayStatus
 from wire.facts import Fact, Restocked, TaskRaised
 from wire.ids import caused_by
 
+PRICES = "prices"  # among names of rooms: have the prices looked at
 HOLD = timedelta(minutes=30)  # a bar that does not answer may still know that the bottle came back
 Judge = Callable[[Bar, timedelta], tuple[Bar, tuple[Effect, ...]]]
-
-_log = logging.getLogger(__name__)
 
 
 class Minibars:
@@ -50,16 +49,19 @@ class Minibars:
         self._store, self._clock, self._fridges, self._grace, self._heard_of = store, clock, fridges, grace, heard
         self._rooms = {room: [name for name, one in fridges.items() if one.room == room] for room in {one.room for one in fridges.values()}}
         self.deadlines = Deadlines(clock, self._earliest, self._settle_due, delivery_s)
-        self._moved: set[str] = set(self._rooms)
-        self._prices = True
-        self._wake = asyncio.Event()
+        self._follower = Follower(self._follow, [*self._rooms, PRICES])
         store.watch(self._touched)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.deadlines.run())
-            tasks.create_task(self._follow_guests())
+            tasks.create_task(self._follower.run())
+
+    async def caught_up(self) -> None:
+        """Return when guests and prices have been followed, and what was due by now is done."""
+        await self._follower.caught_up()
+        await self.deadlines.caught_up()
 
     # ------------------------------------------------------------ what the engine tells, in its transaction
 
@@ -103,14 +105,11 @@ class Minibars:
             if kind == "bar":
                 self.deadlines.look()
             elif kind in {"tenancy", "room"} and name in self._rooms:
-                self._moved.add(name)
-                self._wake.set()
+                self._follower.add(name)
             elif kind == "property":
-                self._moved |= self._rooms.keys()
-                self._wake.set()
+                self._follower.add(*self._rooms)
             elif kind == "price_list":
-                self._prices = True
-                self._wake.set()
+                self._follower.add(PRICES)
 
     def _earliest(self) -> datetime | None:
         return min((due for _, due in self._dues()), default=None)
@@ -134,21 +133,9 @@ class Minibars:
 
         await self._store.write(settle)
 
-    async def _follow_guests(self) -> None:
-        while True:
-            self._wake.clear()
-            rooms, prices = frozenset(self._moved), self._prices
-            self._moved, self._prices = set(), False
-            witness = Witness.at(self._clock)
-            try:
-                await self._store.write(lambda tx: self._after_moves(tx, rooms, witness, prices=prices))  # noqa: B023 - awaited here
-            except StoreError as why:
-                _log.error("minibars: %s", why)
-                self._moved |= rooms
-                self._prices |= prices
-                await asyncio.sleep(tenancies.AGAIN_S)
-                continue
-            await self._wake.wait()
+    async def _follow(self, names: frozenset[str]) -> None:
+        witness = Witness.at(self._clock)
+        await self._store.write(lambda tx: self._after_moves(tx, names - {PRICES}, witness, prices=PRICES in names))
 
     def _after_moves(self, tx: Tx, rooms: Iterable[str], witness: Witness, *, prices: bool) -> None:
         if tx.db.execute("SELECT 1 FROM mirror LIMIT 1").fetchone() is None:

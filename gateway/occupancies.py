@@ -4,7 +4,6 @@ Raw movement stays in the box; only transitions are told. What is found to disag
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,11 +13,12 @@ from gateway import sights, tenancies, wishes
 from gateway.deadlines import DELIVERY_S, Deadlines
 from gateway.device import Event
 from gateway.engine import News, Unit
+from gateway.followers import Follower
 from gateway.rules import discrepancies, occupancy
 from gateway.rules.discrepancies import Front
 from gateway.rules.occupancy import Changed, Effect, Policy, Reboot, Sees, Signal
 from gateway.sights import Kept
-from gateway.store import Store, StoreError, Tx
+from gateway.store import Store, Tx
 from gateway.sync import journal
 from gateway.witness import Witness
 from host.clock import Clock
@@ -27,10 +27,9 @@ from wire.facts import RoomOccupancy
 from wire.ids import caused_by
 
 SENSORS = frozenset({"room", "sensor"})
+PROPERTY = "property"  # among names of rooms: have the property's time zone looked at
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LOOK_BACK = timedelta(days=2)
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,19 @@ class Occupancies:
                 if unit.device_class == "room":
                     self._controllers.setdefault(unit.room, []).append(unit.name)
         self.deadlines = Deadlines(clock, self._earliest, self._pass_due, delivery_s)
-        self._moved, self._all = set(self._sensors), True
-        self._wake = asyncio.Event()
+        self._follower = Follower(self._follow, [*self._sensors, PROPERTY])
         store.watch(self._touched)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.deadlines.run())
-            tasks.create_task(self._follow_house())
+            tasks.create_task(self._follower.run())
+
+    async def caught_up(self) -> None:
+        """Return when guests and the property have been followed, and what was due by now is done."""
+        await self._follower.caught_up()
+        await self.deadlines.caught_up()
 
     # ------------------------------------------------------------ what the engine tells, in its transaction
 
@@ -132,19 +135,20 @@ class Occupancies:
         tx, room = scene.tx, scene.room
         for effect in effects:
             if isinstance(effect, Changed):
-                after = replace(after, told=())
+                after = replace(after, told=(), compared=None)
                 _tell(scene, effect)
             else:
                 scene.witness.raise_task(tx, effect.kind, room=room, since=effect.at.isoformat(), detail=effect.detail)
         if after.sight.occupancy is not before.sight.occupancy:
             self._set_climate(tx, room, after, scene.witness)
         if after != before:
-            sights.save(tx, room, after, self._due(tx, room, after, scene.witness.now))
+            sights.save(tx, room, after, self._due(tx, room, after))
 
-    def _due(self, tx: Tx, room: str, kept: Kept, now: datetime) -> datetime | None:
+    def _due(self, tx: Tx, room: str, kept: Kept) -> datetime | None:
+        front = _front(tx, room)
         times = (
             occupancy.due(kept.sight, self._policy),
-            discrepancies.due(kept.sight, _front(tx, room), kept.entry, now, self._policy.zone),
+            discrepancies.due(kept.sight, front, kept.entry, _looked(kept, front), self._policy.zone),
         )
         return min((at for at in times if at is not None), default=None)
 
@@ -163,12 +167,9 @@ class Occupancies:
             if kind == "sight":
                 self.deadlines.look()
             elif kind in {"tenancy", "room"} and name in self._sensors:
-                self._moved.add(name)
-                self._wake.set()
+                self._follower.add(name)
             elif kind == "property":
-                self._all = True
-                self._moved |= self._sensors.keys()
-                self._wake.set()
+                self._follower.add(PROPERTY, *self._sensors)
 
     def _earliest(self) -> datetime | None:
         waking = self.deadlines.waking
@@ -194,14 +195,15 @@ class Occupancies:
         before = sights.load(tx.db, room)
         sight, effects = occupancy.passed(before.sight, now, self._policy)
         self._keep(_Scene(tx, room, witness), before, replace(before, sight=sight), effects)
-        kept = replace(before, sight=sight, told=() if sight.occupancy is not before.sight.occupancy else before.told)
+        changed = any(isinstance(effect, Changed) for effect in effects)
+        kept = replace(before, sight=sight, told=(), compared=None) if changed else replace(before, sight=sight)
         kept = self._compared(tx, room, kept, now, witness)
-        sights.save(tx, room, kept, self._due(tx, room, kept, now))
+        sights.save(tx, room, kept, self._due(tx, room, kept))
 
     def _compared(self, tx: Tx, room: str, kept: Kept, now: datetime, witness: Witness) -> Kept:
-        """Ask about each disagreement with the front office once; also those that showed only in the middle of a long step."""
+        """Ask about each disagreement with the front office once, also those that showed only in the middle of a long step."""
         front, zone = _departing(tx, _front(tx, room)), self._policy.zone
-        at: datetime | None = max(kept.sight.since or now, front.since, now - LOOK_BACK)
+        at: datetime | None = max(_looked(kept, front), now - LOOK_BACK)
         while at is not None and at <= now:
             for finding in discrepancies.found(kept.sight, front, kept.entry, at, zone):
                 if (mark := f"{finding.kind}/{finding.mark}") not in kept.told:
@@ -209,34 +211,22 @@ class Occupancies:
                     since = kept.sight.since.isoformat() if kept.sight.since else ""
                     witness.raise_task(tx, finding.kind, room=room, stay_id=front.stay_id, since=since)
             at = discrepancies.due(kept.sight, front, kept.entry, at, zone)
-        return kept
+        return replace(kept, compared=now)
 
-    async def _follow_house(self) -> None:
-        while True:
-            self._wake.clear()
-            rooms, everything = frozenset(self._moved), self._all
-            self._moved, self._all = set(), False
-            witness = Witness.at(self._clock)
-            try:
-                zone = await self._store.write(lambda tx: self._look_round(tx, rooms, witness, everything=everything))  # noqa: B023
-            except StoreError as why:
-                _log.error("occupancy: %s", why)
-                self._moved |= rooms
-                self._all |= everything
-                await asyncio.sleep(tenancies.AGAIN_S)
-                continue
-            if zone is not None:
-                self._policy = replace(self._policy, zone=zone)
-            self.deadlines.look()
-            await self._wake.wait()
+    async def _follow(self, names: frozenset[str]) -> None:
+        witness = Witness.at(self._clock)
+        zone = await self._store.write(lambda tx: self._look_round(tx, names - {PROPERTY}, witness, everything=PROPERTY in names))
+        if zone is not None:
+            self._policy = replace(self._policy, zone=zone)
+        self.deadlines.look()
 
     def _look_round(self, tx: Tx, rooms: Iterable[str], witness: Witness, *, everything: bool) -> ZoneInfo | None:
         """Follow guests who came and went; return the property's time zone if it may be new."""
         if tx.db.execute("SELECT 1 FROM mirror LIMIT 1").fetchone() is not None:
             for room in sorted(rooms):
-                kept = sights.load(tx.db, room)
+                kept = replace(sights.load(tx.db, room), compared=None)
                 self._set_climate(tx, room, kept, witness)
-                sights.save(tx, room, kept, self._due(tx, room, kept, witness.now))
+                sights.save(tx, room, kept, self._due(tx, room, kept))
         if not everything:
             return None
         body = next(iter(journal.bodies(tx.db, "property").values()), None)
@@ -258,6 +248,11 @@ def _front(tx: Tx, room: str) -> Front:
     if last is None or last.end is not None:
         return Front(False, last.end if last is not None and last.end is not None else LONG_AGO)
     return Front(True, last.start, None, last.stay_id)
+
+
+def _looked(kept: Kept, front: Front) -> datetime:
+    """Up to when the room has been compared with the front office; both have been as they are since then."""
+    return kept.compared or max(kept.sight.since or LONG_AGO, front.since)
 
 
 def _departing(tx: Tx, front: Front) -> Front:

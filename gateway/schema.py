@@ -112,7 +112,8 @@ def _rooms(db: Database) -> None:
         ) WITHOUT ROWID;
         CREATE INDEX bar_take_pending ON bar_take (device) WHERE fate = 'pending';
         CREATE TABLE sight (
-            room TEXT PRIMARY KEY, body TEXT NOT NULL, entry_at INTEGER, entry_staff INTEGER, told TEXT NOT NULL DEFAULT '[]', due INTEGER
+            room TEXT PRIMARY KEY, body TEXT NOT NULL, entry_at INTEGER, entry_staff INTEGER, told TEXT NOT NULL DEFAULT '[]',
+            compared INTEGER, due INTEGER
         ) WITHOUT ROWID;
         CREATE TABLE wish (
             device TEXT NOT NULL, setting TEXT NOT NULL, wanted TEXT NOT NULL, confirmed TEXT, refused TEXT, rest_until INTEGER,

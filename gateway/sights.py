@@ -21,11 +21,12 @@ _SIGHT = TypeAdapter(Sight)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One room: what is seen, who went in last, and which disagreements have been told."""
+    """One room: what is seen, who went in last, which disagreements have been told, and up to when it was looked for them."""
 
     sight: Sight = field(default_factory=Sight)
     entry: Entry | None = None
     told: tuple[str, ...] = ()
+    compared: datetime | None = None
 
 
 def load(db: sqlite3.Connection, room: str) -> Kept:
@@ -34,15 +35,20 @@ def load(db: sqlite3.Connection, room: str) -> Kept:
     if row is None:
         return Kept()
     entry = None if row["entry_at"] is None else Entry(instant(row["entry_at"]), bool(row["entry_staff"]))
-    return Kept(_SIGHT.validate_json(row["body"]), entry, tuple(json.loads(row["told"])))
+    return Kept(_SIGHT.validate_json(row["body"]), entry, tuple(json.loads(row["told"])), _maybe(row["compared"]))
 
 
 def save(tx: Tx, room: str, kept: Kept, due: datetime | None) -> None:
     """Write a room; touches `sight/<room>`."""
     entry = (millis(kept.entry.at), kept.entry.staff) if kept.entry else (None, None)
-    row = (room, _SIGHT.dump_json(kept.sight).decode(), *entry, json.dumps(kept.told), millis(due) if due else None)
-    tx.db.execute("INSERT OR REPLACE INTO sight VALUES (?, ?, ?, ?, ?, ?)", row)
+    times = (millis(kept.compared) if kept.compared else None, millis(due) if due else None)
+    row = (room, _SIGHT.dump_json(kept.sight).decode(), *entry, json.dumps(kept.told), *times)
+    tx.db.execute("INSERT OR REPLACE INTO sight VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     tx.touch(f"sight/{room}")
+
+
+def _maybe(value: int | None) -> datetime | None:
+    return None if value is None else instant(value)
 
 
 def dues(db: sqlite3.Connection) -> list[tuple[str, datetime]]:

@@ -3,24 +3,20 @@
 Touches `tenancy/<room>` whenever a room's guest changes.
 """
 
-import asyncio
-import logging
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.followers import Follower
 from gateway.ledger import instant, millis
 from gateway.rules.tenancy import Tenancy, followed, tenant
-from gateway.store import Store, StoreError, Tx
+from gateway.store import Store, Tx
 from gateway.sync import journal
 from host.clock import Clock
 from wire.entities import StayBody
 
 KEEP = timedelta(days=90)  # longer than a bar keeps an event to itself, and than prices are kept
-AGAIN_S = 5.0
-
-_log = logging.getLogger(__name__)
 
 
 class Tenancies:
@@ -28,43 +24,25 @@ class Tenancies:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._changed: set[str] = set()
-        self._wake, self._idle = asyncio.Event(), asyncio.Event()
+        self._follower = Follower(self._follow)
         store.watch(self._heard)
 
     async def run(self) -> None:
         """Follow until cancelled; first everything that the mirror holds."""
-        stays: set[str] = set(self._store.peek(_stay_ids))
-        while True:
-            self._wake.clear()
-            stays |= self._changed
-            self._changed = set()
-            try:
-                await self._follow(frozenset(stays))
-                stays.clear()
-            except StoreError as why:
-                _log.error("tenancies: %s", why)
-                await asyncio.sleep(AGAIN_S)
-                continue
-            if not self._changed:
-                self._idle.set()
-                await self._wake.wait()
+        self._follower.add(*self._store.peek(_stay_ids))
+        await self._follower.run()
 
     async def caught_up(self) -> None:
         """Return when every stay that has changed up to now has been followed."""
-        self._idle.clear()
-        self._wake.set()
-        await self._idle.wait()
+        await self._follower.caught_up()
 
     async def _follow(self, stays: frozenset[str]) -> None:
         now = self._clock.now()
         await self._store.write(lambda tx: follow(tx, stays, now))
 
     def _heard(self, touched: frozenset[str]) -> None:
-        if stays := {name for kind, _, name in (what.partition("/") for what in touched) if kind == "stay"}:
-            self._changed |= stays
-            self._idle.clear()
-            self._wake.set()
+        if stays := [name for kind, _, name in (what.partition("/") for what in touched) if kind == "stay"]:
+            self._follower.add(*stays)
 
 
 def follow(tx: Tx, stays: Iterable[str], now: datetime) -> None:

@@ -181,8 +181,9 @@ def _errand(tx: Tx, device: str, passed_over: set[str], witness: Witness) -> Err
         "INSERT INTO command (cmd_id, device, op, issued_at, expires_at, tries) VALUES (?, ?, ?, ?, ?, 1)",
         (str(cmd_id), device, repr(op), now, ledger.millis(expires) if expires else None),
     )
+    # from here on nobody knows what the device is set to, until it says so
     made = (str(cmd_id), version, now, device, row["setting"])
-    tx.db.execute("UPDATE wish SET cmd_id = ?, version = ?, issued_at = ? WHERE device = ? AND setting = ?", made)
+    tx.db.execute("UPDATE wish SET confirmed = NULL, cmd_id = ?, version = ?, issued_at = ? WHERE device = ? AND setting = ?", made)
     return Errand(row["setting"], row["wanted"], Command(cmd_id, op, witness.now, expires))
 
 

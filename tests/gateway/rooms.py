@@ -54,10 +54,13 @@ class FakeDevice:
     code: Code = Code.OK
     told: list[Op] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    watchers: list[Callable[[], None]] = field(default_factory=list)
 
     async def apply(self, command: Command) -> Reply:
         await asyncio.sleep(0)
         self.commands.append(command)
+        for watcher in self.watchers:
+            watcher()
         if self.away:
             raise Unreachable(self.name, "no answer", "Check its power.")
         if self.code is Code.OK:
@@ -89,6 +92,7 @@ class Rooms:
         await self.store.write(lambda tx: journal.take_row(tx, row))
         await asyncio.sleep(0)
         await self.tenancies.caught_up()
+        await self.caught_up()
 
     async def said(self, seq: int, kind: str, device: str = "bar-201", *, ago: float = 0, log: int = LOG, **data: Any) -> None:
         """A device's event, `ago` seconds old."""
@@ -109,8 +113,11 @@ class Rooms:
     async def later(self, seconds: float) -> None:
         """Move time; returns when everything that fell due is done."""
         self.clock.move(timedelta(seconds=seconds))
-        await self.minibars.deadlines.caught_up()
-        await self.occupancies.deadlines.caught_up()
+        await self.caught_up()
+
+    async def caught_up(self) -> None:
+        await self.minibars.caught_up()
+        await self.occupancies.caught_up()
 
     def facts(self, kind: type[F]) -> list[F]:
         rows = self.store.peek(lambda db: db.execute("SELECT seq, row FROM outbox ORDER BY lane, seq").fetchall())
@@ -118,8 +125,10 @@ class Rooms:
         return [fact for fact in (codec.decode_fact(row.kind, row.body) for row in read) if isinstance(fact, kind)]
 
     async def until(self, true: Callable[[], bool], limit_s: float = 5.0) -> None:
-        """Wait for a commit after which `true()` holds."""
+        """Wait for a commit, or a command to a device, after which `true()` holds."""
         news = asyncio.Event()
+        for device in self.devices.values():
+            device.watchers.append(news.set)
         self.store.watch(lambda _: news.set())
         async with asyncio.timeout(limit_s):
             while not true():
