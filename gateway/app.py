@@ -123,6 +123,7 @@ async def run(configuration: Configuration, home: Home, say: Callable[[str], Non
     clock = await _clock(configuration)
     store = Store(home.data / "box.db", journal.STEPS)
     store.open()
+    store.ballast.load()
     try:
         parts = build(configuration, home, clock, store)
         refuse_a_wrong_clock(parts)

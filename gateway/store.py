@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import sqlite_utils
 
+from gateway.ballast import Ballast
 from gateway.schema import CORE, ROOMS
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class Store:
         """`steps` = migration sets of other modules (journal), applied after the core's own, each in its own order."""
         self.path = path
         self.set_aside: Path | None = None  # where a damaged file went at this boot
+        self.ballast = Ballast(path.with_name(f"{path.name}.ballast"))
         self._steps = (CORE, ROOMS, *steps)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._watchers: list[Watcher] = []
@@ -153,6 +155,8 @@ class Store:
                 self._commit(group)
             except Exception as why:  # noqa: BLE001 - whatever the medium says, those who wait must hear it
                 self._undo()
+                if any(_full(error) for error in (why, why.__cause__, *(one.error for one in group))):
+                    self.ballast.drop()
                 failed = StoreFailed(f"{self.path.name}: {why}. Nothing of this group is stored; check the disk")
                 for one in group:
                     one.result, one.error, one.touched = None, failed, set()
@@ -191,6 +195,8 @@ class Store:
                     db.execute("ROLLBACK TO one")
             if not db.in_transaction:  # a full disk, or a function that committed: what came before it in the group is unsure
                 raise StoreFailed(f"the transaction was lost ({one.error or 'a function ended it'})")
+            if _full(one.error):  # nobody else in the group would fare better
+                raise StoreFailed(str(one.error))
             db.execute("RELEASE one")
         db.execute("COMMIT")
 
@@ -261,6 +267,11 @@ class Store:
             self.set_aside = _move_away(self.path)
             _log.error("store: %s is damaged (%s): set aside as %s, a new one is filled from central", self.path, why, self.set_aside.name)
         return connect(self.path)
+
+
+def _full(error: BaseException | None) -> bool:
+    """Whether SQLite found no room."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ballast import SIZE
 from gateway.store import Store, StoreClosed, StoreFailed, StoreFull, Tx, connect
 
 
@@ -160,6 +161,31 @@ async def test_a_damaged_file_is_set_aside_and_the_box_begins_anew(tmp_path: Pat
     assert again.peek(keys) == []
     await again.write(keep("new"))
     await again.close()
+
+
+async def test_a_full_disk_fails_what_it_must_lets_the_ballast_go_and_goes_on(store: Store) -> None:
+    store.ballast.load()
+    ballast = store.ballast.path
+    assert ballast.stat().st_size == SIZE
+    assert ballast.stat().st_blocks * 512 >= SIZE
+    db = store._writer_db
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall()  # SQLite's own word for a full disk, without filling one
+    big = "x" * 50_000
+
+    def swell(tx: Tx) -> None:
+        tx.db.execute("INSERT INTO memory VALUES ('lock', 'big', ?)", (big,))
+
+    small, large = store.write(keep("a")), store.write(swell)
+    with pytest.raises(StoreFailed, match="full"):
+        await large
+    with pytest.raises(StoreFailed):
+        await small  # the same group: nothing of it is stored, so nothing of it is acknowledged
+    assert (store.ballast.dropped, ballast.exists()) == (True, False)
+    assert store.peek(keys) == []
+    db.execute("PRAGMA max_page_count = 1000000").fetchall()
+    await store.write(swell)
+    assert store.peek(keys) == ["big"]
 
 
 CHILD = """
