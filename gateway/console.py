@@ -83,6 +83,8 @@ async def box_health(parts: "Parts") -> dict[str, Any]:
     why += [f"{count} device(s) {state}" for state, count in sorted(by_health.items()) if state != "online"]
     if link is None or link["state"] != "live":
         why.append(f"central: {link['state'] if link else 'not enrolled'}")
+    if parts.store.ballast.dropped:
+        why.append("the disk was full: make room and restart the box")
     return {
         "status": "degraded" if why else "ok",
         "why": why,
