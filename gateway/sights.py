@@ -64,9 +64,9 @@ def of_event(event: Event) -> tuple[Signal, ...]:
     data = event.data
     match event.type:
         case "contact" if data.get("which") == "entry":
-            return (Door(bool(data["open"])),)
+            return (Door(bool(data["open"]), event.device),)
         case "motion":
-            return (Motion(bool(data.get("on", True))),)
+            return (Motion(bool(data.get("on", True)), event.device),)
         case "card_holder" if data.get("present"):
             return (Touch("card_holder"),)
         case "service":
@@ -85,9 +85,9 @@ def of_state(device: str, now: Mapping[str, Any]) -> tuple[Signal, ...]:
     """Return what a full state says: the events in between were lost, are still to come, or there are none (a radar)."""
     found: list[Signal] = []
     if isinstance(contact := now.get("contact_entry"), bool):
-        found.append(Door(contact))
+        found.append(Door(contact, device))
     if isinstance(motion := now.get("motion"), bool):
-        found.append(Motion(motion, level=True))
+        found.append(Motion(motion, device, level=True))
     found += [Presence(device, on) for on in (now.get("presence"), now.get("deadbolt")) if isinstance(on, bool)]
     if isinstance(service := now.get("service"), str):
         found.append(Service(service))

@@ -52,14 +52,17 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is known of one room. `present` and `blind` name the sources that see somebody, and those that cannot see at all."""
+    """What is known of one room. `opens`, `moving`, `present` and `blind` name the sources that say so: a room may have several doors
+    and sensors, and is open, or moved in, while one of them says it."""
 
     occupancy: Occupancy = Occupancy.UNKNOWN
     since: datetime | None = None
     open: bool | None = None
+    opens: frozenset[str] = frozenset()
     door_at: datetime | None = None
     quiet_from: datetime | None = None  # verifying, and shut since
     ajar_told: bool = False
+    moving: frozenset[str] = frozenset()
     moving_since: datetime | None = None
     says_off: bool = False  # the motion sensor tells the end of a movement too
     present: frozenset[str] = frozenset()
@@ -75,9 +78,10 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The entry door."""
+    """An entry door."""
 
     open: bool
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Motion:
     """The movement input; `level` = told as state, not as a change."""
 
     on: bool
+    source: str = ""
     level: bool = False
 
 
@@ -200,8 +205,8 @@ def heard(sight: Sight, signal: Signal, at: datetime, policy: Policy) -> tuple[S
     sight, passed_by = passed(sight, at, policy)
     step = _Step(sight, at)
     match signal:
-        case Door(is_open):
-            _door(step, is_open)
+        case Door():
+            _door(step, signal)
         case Motion():
             _motion(step, signal)
         case Presence(source, on):
@@ -219,8 +224,10 @@ def heard(sight: Sight, signal: Signal, at: datetime, policy: Policy) -> tuple[S
     return step.sight, (*passed_by, *step.effects)
 
 
-def _door(step: _Step, is_open: bool) -> None:
-    before = step.sight
+def _door(step: _Step, signal: Door) -> None:
+    opens = step.sight.opens | {signal.source} if signal.open else step.sight.opens - {signal.source}
+    is_open = bool(opens)
+    before = step.sight = replace(step.sight, opens=opens)
     if before.open is is_open:
         return
     step.sight = replace(before, open=is_open, door_at=step.at, ajar_told=False, quiet_from=None)
@@ -241,11 +248,17 @@ def _door(step: _Step, is_open: bool) -> None:
 def _motion(step: _Step, signal: Motion) -> None:
     before = step.sight
     if not signal.on:
-        step.sight = replace(before, moving_since=None, says_off=True, blind=before.blind - {"motion_stuck"})
+        moving = before.moving - {signal.source}
+        ended = bool(before.moving) and not moving
+        blind = before.blind - {"motion_stuck"} if ended else before.blind
+        since = before.moving_since if moving else None
+        step.sight = replace(before, moving=moving, moving_since=since, says_off=True, blind=blind)
         return
-    if signal.level and before.moving_since is not None:
+    if signal.level and signal.source in before.moving:
         return
-    step.sight = replace(before, moving_since=step.at, cycles=(), blind=before.blind - {"no_motion", "motion_stuck"})
+    since = before.moving_since if signal.level and before.moving_since is not None else step.at  # a new movement ends the one before
+    blind = before.blind - {"no_motion", "motion_stuck"}
+    step.sight = replace(before, moving=before.moving | {signal.source}, moving_since=since, cycles=(), blind=blind)
     if not signal.level:
         step.evidence("motion")
 
@@ -264,7 +277,9 @@ def _sees(step: _Step, source: str, on: bool) -> None:
     if on:
         step.sight = replace(step.sight, blind=step.sight.blind - {source})
     elif source not in step.sight.blind:
-        step.sight = replace(step.sight, present=step.sight.present - {source}, moving_since=None)
+        moving = step.sight.moving - {source}
+        since = step.sight.moving_since if moving else None
+        step.sight = replace(step.sight, present=step.sight.present - {source}, moving=moving, moving_since=since)
         step.blinded(source)
 
 

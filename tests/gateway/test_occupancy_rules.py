@@ -152,6 +152,13 @@ def test_nobody_knows_the_door_so_nobody_knows_the_room() -> None:
     assert (sight.occupancy, effects) == (Occupancy.UNKNOWN, ())
 
 
+def test_of_two_sensors_the_one_that_says_nothing_does_not_shut_the_others_door() -> None:
+    told = ((0, Door(True, "door-210")), (1, Motion(True, "motion-210")), (1, Door(False, "motion-210")), (2, Motion(False, "door-210")))
+    sight, effects = seen(*told)
+    assert (sight.open, sight.moving) == (True, {"motion-210"})
+    assert states(effects) == ["verifying"]
+
+
 # ---------------------------------------------------------------- unknown
 
 
