@@ -54,6 +54,7 @@ WATCH_S = 2.0
 MOMENTARY_S = 10.0
 GIVE_UP_S = 30.0  # a command that does not expire by itself: connecting may take 20 s
 RETRY_S = 0.25
+KEY_PAUSE_S = 60.0  # a device that does not hold our key, real or not, is not asked again sooner
 DEGRADED_AFTER = 3  # connections in a row that failed
 
 
@@ -89,14 +90,14 @@ class BleLock:
         self._log_id = 0
         self._heard: tuple[int, int] | None = None  # advertised: event seq (low word), flags
         self._seen: tuple[int, int] | None = None  # the same, as the last complete visit answered it
-        self._visited_at = self._answered_at = self._quiet_since = float("-inf")
+        self._visited_at = self._answered_at = self._quiet_since = self._rests_until = float("-inf")
         self._failures, self._started = 0, float("inf")
         self._early: list[Event] | None = []  # events that came before this run's first condition
 
     # ------------------------------------------------------------ the contract
 
     async def run(self, emit: Emit) -> None:
-        """See Driver.run. Raises Garbled when the device does not hold our key; a lock that is silent is waited for."""
+        """See Driver.run. Never ends by itself but for an INFO that cannot be read; a lock that is silent is waited for."""
         self._reports.begin(emit)
         self._intake = EventIntake(emit, self._memory, self._may_forget)
         self._seen, self._early = None, []  # a new run tells everything again
@@ -119,6 +120,8 @@ class BleLock:
             return Reply(Code.EXPIRED)
         if self._away():
             raise Unreachable(self._name, f"not heard for {self._silent_s:g} s", "Check its batteries and the distance to the box.")
+        if asyncio.get_running_loop().time() < self._rests_until:
+            raise self._wrong_key()
         limit_s = MOMENTARY_S if type(command.op) in MOMENTARY else GIVE_UP_S
         job = _Job(command, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
@@ -160,7 +163,7 @@ class BleLock:
         while True:
             self._wake.clear()
             pause = RETRY_S * 2 ** min(self._failures, 4) if self._failures else 0.0
-            due = self._visited_at + (pause if self._jobs else max(pause, NEWS_EVERY_S))
+            due = max(self._rests_until, self._visited_at + (pause if self._jobs else max(pause, NEWS_EVERY_S)))
             waiting = bool(self._jobs) or self._news()
             if waiting and loop.time() >= due:
                 return
@@ -188,7 +191,7 @@ class BleLock:
     # ------------------------------------------------------------ a visit
 
     async def _visit(self) -> None:
-        """Connect, do what waits, read what is new, hang up. A failure is counted and tried again later. Raises Garbled."""
+        """Connect, do what waits, read what is new, hang up. A failure is counted and tried again later. Raises Garbled for a bad INFO."""
         heard = self._heard
         try:
             async with self._radio.session(self._address, urgent=bool(self._jobs)) as link:
@@ -200,7 +203,9 @@ class BleLock:
                 self._seen = heard or (0, 0)
         except WrongKey:
             self._reports.health("fault")
-            raise Garbled(self._name, "it does not hold our key", "Commission it again.") from None
+            self._rests_until = asyncio.get_running_loop().time() + KEY_PAUSE_S
+            while self._jobs:
+                self._finish(self._jobs[0], self._wrong_key())
         except BadFrame as bad:
             self._dropped(str(bad))
             raise Garbled(self._name, f"its INFO is {bad}", "Check its firmware.") from None
@@ -255,6 +260,9 @@ class BleLock:
         except BadFrame as bad:
             self._dropped(str(bad))
             self._finish(job, Garbled(self._name, f"its reply is {bad}", "Check its firmware."))
+
+    def _wrong_key(self) -> Garbled:
+        return Garbled(self._name, "it does not hold our key", "Commission it again.")
 
     def _finish(self, job: _Job, outcome: Reply | DeviceError) -> None:
         if job in self._jobs:

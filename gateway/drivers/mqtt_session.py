@@ -42,6 +42,7 @@ from gateway.drivers.ops import CLASS_OPS, READS_BACK, limits
 from gateway.drivers.reports import seen
 
 HELD = 64  # messages that arrived before the birth message that their tags need
+BIRTH_S = 5.0  # how long they wait for it
 WATCH_S = 5.0
 HEARTBEAT_S = {True: 30.0, False: 300.0}  # on mains, on batteries
 AWAY_S = 10.0  # a broker that is away for longer takes its devices with it
@@ -97,6 +98,8 @@ class MqttDevice:
             self._emit = self._intake = None
             self._online, self._boot, self._shown = False, None, None
             self._known.clear()
+            while self._held:
+                self._held.popleft()[2].set_result(None)  # the device sends it again
 
     async def apply(self, command: Command) -> Reply:
         """See Driver.apply. Sent again with the same cmd_id until the final reply, the command's limit or its expiry."""
@@ -173,7 +176,15 @@ class MqttDevice:
             return None
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._held.append((part, message, taken))
+        asyncio.get_running_loop().call_later(BIRTH_S, self._give_up, taken)
         return taken
+
+    def _give_up(self, taken: "asyncio.Future[None]") -> None:
+        """No birth message came in time: the message is dropped, so that it holds up nobody else's acknowledgements."""
+        if not taken.done():
+            taken.set_result(None)
+            self._held = deque(held for held in self._held if held[2] is not taken)
+            self._drops.drop("mqtt", self._name, "before_birth")
 
     def _birth(self, said: mqtt_envelope.Online) -> None:
         """The device came up, came back or went away."""
@@ -195,6 +206,8 @@ class MqttDevice:
         self._known.set()
         held, self._held = self._held, deque()
         for part, message, taken in held:
+            if taken.done():
+                continue
             _chain(self._arrived(part, message), taken)
 
     def _take(self, part: str, body: bytes, *, retained: bool) -> "asyncio.Future[None] | None":

@@ -14,6 +14,7 @@ from gateway.buses.open import Buses
 from gateway.device import Code, Garbled, Ping, RaiseFloor, Setting, Unreachable
 from gateway.drivers import mqtt_envelope
 from gateway.drivers.mqtt_envelope import Boot
+from gateway.drivers.mqtt_strangers import watch_strangers
 from gateway.drivers.registry import load
 from tests.hardware_sim.conftest import MakeRig
 from tests.hardware_sim.rig import K_DEV, SLUG, UNIT, Counted, Log, Notes, Rig
@@ -58,6 +59,16 @@ async def test_every_bad_mqtt_message_is_counted_once_by_its_reason(make_rig: Ma
     assert {reason: rig.drops.of(reason) for reason in frames} == {reason: len(sent) for reason, sent in frames.items()}
     assert (await rig.driver.apply(rig.command(RaiseFloor(1 << 8)))).code is Code.OK
     assert 900 not in [one.seq for one in rig.log.events]
+
+
+@pytest.mark.mosquitto
+async def test_a_device_that_nobody_configured_is_put_on_the_list(make_rig: MakeRig) -> None:
+    rig = await make_rig("lock", "mqtt")
+    assert rig.buses.mqtt is not None
+    end = watch_strangers(rig.buses.mqtt, SLUG, {"lock-2"}, rig.drops)
+    await rig.log.until(lambda: rig.drops.strangers)
+    assert {address for address, _ in rig.drops.strangers} == {"lock-1"}
+    end()
 
 
 @pytest.mark.mosquitto
