@@ -4,21 +4,21 @@ A fact that is refused, unknown or unreadable uses up its number, is kept with i
 says can stop the line, and nothing is dropped in silence.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from central.problems import Problem
 from central.store.turn import Turn
 from central.sync import feed, holds, jobs
+from central.sync.evidence import Applied, keep
 from central.sync.tables import fact as fact_table
-from wire.codec import Broken, Known, Parked, Push, canonical
+from wire.codec import Broken, Known, Parked, Push
 from wire.facts import Fact, HoldReturned, JobDone, JobStarted, Lane, lane_of
 from wire.intake import Plan, Repeat, Verdict, plan
 from wire.messages import FactRow, FactsReply
@@ -28,7 +28,6 @@ Handler = Callable[[Turn, FactRow, Fact], None]
 BulkHandler = Callable[[Turn, Sequence[tuple[FactRow, Fact]]], None]
 OnRefused = Callable[[Turn, FactRow, Fact, Problem], None]
 OnAlarm = Callable[[Turn, str, Mapping[str, Any]], None]
-Outcome = Literal["applied", "refused", "parked", "unreadable", "failed"]
 # A fault in a handler, or a fact that contradicts the schema: kept and alarmed. A database that is gone is not among them.
 FAULTS = (ArithmeticError, AssertionError, AttributeError, DataError, IntegrityError, LookupError, TypeError, ValueError)
 
@@ -37,7 +36,6 @@ _LAST = text("SELECT last_seq FROM box_lane WHERE property_id = :property_id AND
 _KNOWN = select(fact_table.c.fact_id).where(
     fact_table.c.property_id == bindparam("property_id"), fact_table.c.fact_id.in_(bindparam("ids", expanding=True))
 )
-_KEEP = insert(fact_table)
 _MOVE = text(
     "INSERT INTO box_lane (property_id, box_id, lane, last_seq, last_fact_id)"
     " VALUES (:property_id, :box_id, :lane, :last_seq, :last_fact_id)"
@@ -73,31 +71,19 @@ def take(turn: Turn, box_id: str, push: Push, rules: Rules, epoch: int = 1) -> F
     key = {"property_id": turn.property_id, "box_id": box_id, "lane": push.lane}
     last = turn.conn.execute(_LAST, key).scalar() or 0
     judged = plan(last, push.rows, _known(turn, push, last))
-    kept: list[dict[str, Any]] = []
-    refused: list[int] = []
-    undecided: list[Known | Parked | Broken] = []
-    for verdict, outcome, code in _applied(turn, push.lane, judged.take, rules):
-        kept.append(_row(turn, box_id, push.lane, verdict, outcome, code))
-        if outcome == "refused":
-            refused.append(verdict.seq)
-        if outcome != "applied":
-            undecided.append(verdict)
-    if kept:
-        turn.conn.execute(_KEEP, kept)
+    applied = tuple(_applied(turn, push.lane, judged.take, rules))
+    keep(turn, box_id, push.lane, applied)
     if judged.ack > last:
         turn.conn.execute(_MOVE, {**key, "last_seq": judged.ack, "last_fact_id": _fact_id(judged.take[-1])})
         if push.lane == "desk":
-            _hold_back(turn, undecided)
+            _hold_back(turn, [one.verdict for one in applied if one.outcome != "applied"])
             _echo(turn, judged)
-    return FactsReply(epoch, judged.ack, tuple(refused))
+    return FactsReply(epoch, judged.ack, tuple(one.verdict.seq for one in applied if one.outcome == "refused"))
 
 
 def _known(turn: Turn, push: Push, last: int) -> set[str]:
     ids = [row.row.fact_id for row in push.rows if not isinstance(row, Broken) and row.seq > last]
     return set(turn.conn.execute(_KNOWN, {"property_id": turn.property_id, "ids": ids}).scalars()) if ids else set()
-
-
-Applied = tuple[Known | Parked | Broken, Outcome, str | None]
 
 
 def _applied(turn: Turn, lane: Lane, verdicts: Sequence[Verdict], rules: Rules) -> Iterator[Applied]:
@@ -119,10 +105,11 @@ def _applied(turn: Turn, lane: Lane, verdicts: Sequence[Verdict], rules: Rules) 
 
 
 def _one(turn: Turn, known: Known, rules: Rules) -> Applied:
-    own = replace(turn, actor=known.row.actor)
-    handlers = [handler for handler in (_OURS.get(type(known.fact)), rules.handlers.get(type(known.fact))) if handler]
+    kind = type(known.fact)
+    handlers = [handler for handler in (_OURS.get(kind), rules.handlers.get(kind)) if handler]
     if not handlers:
-        return known, "applied", None
+        return Applied(known)
+    own = replace(turn, actor=known.row.actor)
     try:
         with turn.conn.begin_nested():
             for handler in handlers:
@@ -130,10 +117,10 @@ def _one(turn: Turn, known: Known, rules: Rules) -> Applied:
     except Problem as problem:
         reason = problem
         _told(turn, lambda: rules.on_refused(own, known.row, known.fact, reason))
-        return known, "refused", problem.code
+        return Applied(known, "refused", problem.code)
     except FAULTS as error:
         return _failed(turn, known, rules, error)
-    return known, "applied", None
+    return Applied(known)
 
 
 def _together(turn: Turn, rows: list[Known], handler: BulkHandler, rules: Rules) -> Iterator[Applied]:
@@ -148,24 +135,24 @@ def _together(turn: Turn, rows: list[Known], handler: BulkHandler, rules: Rules)
                 yield from _together(turn, [row], handler, rules)
         return
     for row in rows:
-        yield row, "applied", None
+        yield Applied(row)
 
 
 def _failed(turn: Turn, known: Known, rules: Rules, error: Exception) -> Applied:
     _log.error("sync: %s %d of lane %s could not be applied: %s", known.row.kind, known.seq, lane_of(known.fact), type(error).__name__)
     about = {"kind": known.row.kind, "seq": known.seq, "error": type(error).__name__}
     _told(turn, lambda: rules.on_alarm(turn, "fact_failed", about))
-    return known, "failed", type(error).__name__
+    return Applied(known, "failed", type(error).__name__)
 
 
 def _put_aside(turn: Turn, lane: Lane, verdict: Parked | Broken, rules: Rules) -> Applied:
     if isinstance(verdict, Parked):
         parked = {"kind": verdict.row.kind, "lane": lane, "seq": verdict.seq}
         _told(turn, lambda: rules.on_alarm(turn, "fact_parked", parked))
-        return verdict, "parked", None
+        return Applied(verdict, "parked")
     broken = {"lane": lane, "seq": verdict.seq, "why": verdict.why}
     _told(turn, lambda: rules.on_alarm(turn, "fact_unreadable", broken))
-    return verdict, "unreadable", None
+    return Applied(verdict, "unreadable")
 
 
 def _told(turn: Turn, tell: Callable[[], None]) -> None:
@@ -175,20 +162,6 @@ def _told(turn: Turn, tell: Callable[[], None]) -> None:
             tell()
     except (Problem, *FAULTS):
         _log.exception("sync: a task or an alarm could not be written")
-
-
-def _row(turn: Turn, box_id: str, lane: Lane, verdict: Known | Parked | Broken, outcome: Outcome, code: str | None) -> dict[str, Any]:
-    common = {"property_id": turn.property_id, "box_id": box_id, "lane": lane, "seq": verdict.seq, "outcome": outcome, "code": code}
-    if isinstance(verdict, Broken):
-        # No readable id: one that this number of this lane alone can have, drawn from the text so that another text is another row.
-        fact_id = f"unreadable/{box_id}/{lane}/{verdict.seq}/{hashlib.sha256(verdict.raw).hexdigest()[:16]}"
-        place = f"fact/{turn.property_id}/{fact_id}/body"
-        common |= {"fact_id": fact_id, "kind": "", "entity": verdict.entity, "at": None, "actor": "box"}
-        return common | {"body_sealed": turn.vault.seal(place, verdict.raw)}
-    row = verdict.row
-    place = f"fact/{turn.property_id}/{row.fact_id}/body"
-    common |= {"fact_id": row.fact_id, "kind": row.kind, "entity": row.entity, "at": row.at, "actor": row.actor}
-    return common | {"body_sealed": turn.vault.seal(place, canonical(row.body))}
 
 
 def _fact_id(verdict: Verdict) -> str:
