@@ -47,7 +47,7 @@ def _tables(db: Database) -> None:
         db.execute("INSERT INTO lane (lane) VALUES (?)", (lane,))
 
 
-# lane: the highest number given out and the last that central has confirmed.
+# lane: the highest number given out (or that of the newest row in the outbox, if it is higher) and the last that central has confirmed.
 # own: the box's own changes that central's newest put does not show yet, in the order of the desk lane.
 _TABLES = """
 CREATE TABLE lane (lane TEXT PRIMARY KEY, top INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
@@ -71,8 +71,9 @@ INSERT INTO line VALUES (1, 0, 1)
 
 # ---------------------------------------------------------------- facts, up
 
+_TOP = "max(top, coalesce((SELECT max(seq) FROM outbox WHERE outbox.lane = lane.lane), 0))"
 _APPEND = (
-    "INSERT INTO outbox (lane, seq, fact_id, row, at, urgent) SELECT lane, top + 1, ?, ?, ?, ? FROM lane WHERE lane = ?"
+    f"INSERT INTO outbox (lane, seq, fact_id, row, at, urgent) SELECT lane, {_TOP} + 1, ?, ?, ?, ? FROM lane WHERE lane = ?"  # noqa: S608
     " ON CONFLICT (fact_id) DO NOTHING RETURNING seq"
 )
 
@@ -91,7 +92,6 @@ def append(tx: Tx, fact: Fact, *, entity: str, at: datetime, clock: Quality, act
     if not made:
         return 0
     seq = made[0][0]
-    db.execute("UPDATE lane SET top = ? WHERE lane = ?", (seq, lane))
     for kind, entity_id in changed:
         db.execute("INSERT INTO own VALUES (?, ?, ?, ?, ?)", (kind, entity_id, seq, type(fact).__name__, codec.canonical(fact)))
         tx.touch(f"{kind}/{entity_id}")
@@ -115,7 +115,7 @@ class LaneState:
 
 def lanes(db: sqlite3.Connection) -> dict[Lane, LaneState]:
     """Return where every lane stands; `urgent` is 0 when nothing unconfirmed is urgent."""
-    rows = {row[0]: (row[1], row[2]) for row in db.execute("SELECT lane, top, acked FROM lane")}
+    rows = {row[0]: (row[1], row[2]) for row in db.execute(f"SELECT lane, {_TOP}, acked FROM lane")}  # noqa: S608
     return {lane: LaneState(*rows[lane], _urgent(db, lane, *rows[lane])) for lane in LANES}
 
 
@@ -175,6 +175,7 @@ def renumber(tx: Tx, lane: Lane, ack: int) -> None:
 def trim(tx: Tx, now: datetime) -> int:
     """Delete confirmed facts older than KEEP and return how many; forget all but the newest KEEP_JOBS jobs."""
     tx.db.execute("DELETE FROM job WHERE job_id NOT IN (SELECT job_id FROM job ORDER BY job_id DESC LIMIT ?)", (KEEP_JOBS,))
+    tx.db.execute(f"UPDATE lane SET top = {_TOP}")  # noqa: S608 - a number is never given out twice, also when its row is gone
     before = int((now - KEEP).timestamp() * 1000)
     gone = tx.db.execute("DELETE FROM outbox WHERE at < ? AND seq <= (SELECT acked FROM lane WHERE lane.lane = outbox.lane)", (before,))
     return gone.rowcount

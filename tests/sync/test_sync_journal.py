@@ -214,6 +214,10 @@ async def test_only_confirmed_facts_are_trimmed_and_only_when_old(box: Box) -> N
     assert await box.do(journal.trim, NOON + timedelta(days=6)) == 0
     assert await box.do(journal.trim, NOON + timedelta(days=8)) == 1
     assert [seq for seq, _ in box.look(journal.batch, "desk", 1, 10, 10**6)] == [2]
+    await box.do(journal.confirm, "desk", 2)
+    assert await box.do(journal.trim, NOON + timedelta(days=8)) == 1
+    assert box.look(journal.lanes)["desk"].top == 2
+    assert await box.tell(arrived()) == 3
 
 
 @pytest.mark.parametrize("url", ["http://central.example", "http://192.168.1.5:8800", "ftp://central.example", "central.example"])
