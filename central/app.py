@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL
 from central import pages, problem_json
 from central.bookings import facts, order_routes, stay_routes
 from central.configuration import CentralConfiguration
+from central.limits import BodyLimit
 from central.rooms import routes as room_routes
 from central.rooms.day import turn_of_day
 from central.rooms.house import all_properties
@@ -58,6 +59,7 @@ def create(services: Services) -> FastAPI:
     )
     app.state.services = services
     problem_json.install(app)
+    app.add_middleware(BodyLimit)
     for routes in API:
         app.include_router(routes)
     app.include_router(sync_routes.router(services, RULES), include_in_schema=False)

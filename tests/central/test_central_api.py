@@ -173,6 +173,16 @@ async def test_a_full_house_says_so_with_a_code(program: httpx.AsyncClient) -> N
     assert (answer.status_code, answer.json()["code"]) == (409, "no_room_left")
 
 
+async def chunks() -> AsyncIterator[bytes]:
+    for _ in range(40):
+        yield b" " * 65536
+
+
+async def test_a_body_without_end_is_refused_declared_or_not(program: httpx.AsyncClient) -> None:
+    for answer in (await program.post("/api/v1/orders", content=b" " * 2_000_000), await program.post("/api/v1/orders", content=chunks())):
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
 async def test_strange_addresses_and_methods_are_problems_too(program: httpx.AsyncClient) -> None:
     for answer, status, code in (
         (await program.get("/api/v1/nowhere"), 404, "not_found"),
