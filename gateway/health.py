@@ -99,3 +99,10 @@ def devices(db: sqlite3.Connection) -> dict[str, dict[str, Any]]:
         }
         for row in db.execute("SELECT * FROM device ORDER BY name")
     }
+
+
+def open_work(db: sqlite3.Connection) -> dict[str, int]:
+    """Return what is under way and survives a restart: commands without an answer, bottles within their grace."""
+    commands = db.execute("SELECT count(*) FROM command WHERE ended_at IS NULL").fetchone()[0]
+    bottles = db.execute("SELECT count(*) FROM bar_take WHERE fate = 'pending'").fetchone()[0]
+    return {"commands_unanswered": commands, "bottles_in_grace": bottles}
