@@ -45,10 +45,13 @@ class Hands:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def now(self) -> datetime:
+        """Return the hotel's business time."""
+        return datetime.fromisoformat((await self._client.get("/clock")).json()["now"])
+
     async def today(self, zone: str = "Europe/Paris") -> str:
         """Return the calendar date in the hotel by its own clock, as YYYY-MM-DD."""
-        answer = await self._client.get("/clock")
-        return datetime.fromisoformat(answer.json()["now"]).astimezone(ZoneInfo(zone)).date().isoformat()
+        return (await self.now()).astimezone(ZoneInfo(zone)).date().isoformat()
 
     async def step(self, seconds: float) -> None:
         """Move business time and return when every program has caught up."""

@@ -1,9 +1,10 @@
 """The acts of scenario files, by name: what a receptionist, a guest, a technician or bad luck does. Each begins with the stage."""
 
-import asyncio
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+
+import httpx
 
 from demo.desk import NotSeen, until
 from demo.first_doors import ENCODERS, cut_card
@@ -50,13 +51,16 @@ async def order(stage: Stage, room_type: str, nights: int, guest: str, price_min
 
 
 @act
-async def arrival(stage: Stage, transport: str, lock: str = "online", nights: int = 0) -> dict[str, Any]:
-    """Return the first guest still to come today whose room has such a door (and who stays at least `nights`)."""
+async def arrival(
+    stage: Stage, transport: str, lock: str = "online", room_type: str = "", bar: bool = False, most_nights: int = 99
+) -> dict[str, Any]:
+    """Return the first guest still to come today whose room has such a door (is of this type, has a minibar), for so many nights."""
     rooms = {d.room for d in DEVICES.values() if d.cls == "lock" and d.binding == transport and d.lock == lock}
     used = stage.kept.setdefault("used", [])
     for stay in sorted(await stage.desk.day(), key=lambda one: one["number"]):
-        long_enough = len(stay["nightly_gross_minor"]) >= nights
-        if stay["status"] == "confirmed" and stay["room"] in rooms and long_enough and stay["reservation_id"] not in used:
+        fits = stay["room"] in rooms and room_type in ("", stay["room_type"]) and (not bar or f"bar-{stay['room']}" in DEVICES)
+        fits = fits and len(stay["nightly_gross_minor"]) <= most_nights
+        if fits and stay["status"] == "confirmed" and stay["reservation_id"] not in used:
             used.append(stay["reservation_id"])
             return stay
     raise NotSeen(f"no guest is due in a room whose {lock} lock is on {transport}")
@@ -99,21 +103,21 @@ async def tap(stage: Stage, card: str, room: str) -> bool:
 
 
 @act
-async def bottle(stage: Stage, bar: str, slot: int, hand: str) -> None:
-    """Take a bottle (`remove`) or put it back (`return`)."""
-    await stage.hands.do(bar, hand, slot=slot)
+async def bottle(stage: Stage, stay: dict[str, Any], slot: int, hand: str) -> None:
+    """Take a bottle from the bar of the guest's room (`remove`) or put it back (`return`)."""
+    await stage.hands.do(f"bar-{stay['room']}", hand, slot=slot)
 
 
 @act
-async def hand(stage: Stage, device: str, does: str) -> None:
-    """Any other gesture at a device: open_door, close_door, move."""
-    await stage.hands.do(device, does)
+async def hand(stage: Stage, stay: dict[str, Any], device: str, does: str) -> None:
+    """Any other gesture at the lock, bar or room controller of the guest's room: open_door, close_door, move."""
+    await stage.hands.do(f"{device}-{stay['room']}", does)
 
 
 @act
-async def fault(stage: Stage, device: str, knob: str, value: Any) -> None:
-    """Turn a fault knob; null puts it back."""
-    await stage.hands.fault(device, **{knob: value})
+async def fault(stage: Stage, stay: dict[str, Any], device: str, knob: str, value: Any) -> None:
+    """Turn a fault knob of the lock, bar or room controller of the guest's room; null puts it back."""
+    await stage.hands.fault(f"{device}-{stay['room']}", **{knob: value})
 
 
 @act
@@ -126,9 +130,9 @@ async def later(stage: Stage, seconds: float) -> None:
 
 
 @act
-async def line(stage: Stage, is_: str) -> None:
+async def line(stage: Stage, mode: str) -> None:
     """Cut the line between box and central (down, blackhole), slow it, or mend it (up)."""
-    await stage.line(is_)
+    await stage.line(mode)
 
 
 @act
@@ -193,14 +197,35 @@ async def box_extend(stage: Stage, stay: dict[str, Any], nights: int) -> str:
 
 
 @act
-async def caught_up(stage: Stage) -> None:
-    """Wait until the box has sent all and both ends' digests are of the same numbers and equal."""
+async def box_until(stage: Stage, stay: dict[str, Any], departure: str) -> None:
+    """Wait until the guest's online door holds a right that ends on the new day of departure, by the lock's own digest."""
 
-    async def equal() -> bool | None:
-        health = (await stage.box.get("/health")).json()
-        if (health.get("link") or {}).get("state") != "live":
+    async def there() -> bool | None:
+        door = (await stage.box.get(f"/doors/{stay['room']}")).json()
+        ends = [right["until"][:10] for right in door["rights"] if right["stay_id"] == stay["reservation_id"] and right["wanted"]]
+        return True if door["agrees"] and ends and all(end == departure for end in ends) else None
+
+    await until(there, lambda: f"door {stay['room']} does not hold the longer right", 30)
+
+
+@act
+async def at_central(stage: Stage, stay_id: str) -> dict[str, Any]:
+    """Return a stay that the box took, as central has it once the box has sent it."""
+
+    async def there() -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = (await stage.desk.stay(stay_id))["reservation"]
+        except httpx.HTTPStatusError:
             return None
-        await asyncio.sleep(0)
-        return True
+        return found
 
-    await until(equal, lambda: "the box has not reached central again", 20)
+    return await until(there, lambda: f"central does not know the stay {stay_id}", 20)
+
+
+@act
+async def until_its_end(stage: Stage, stay: dict[str, Any]) -> None:
+    """Let time pass until the released card of a stay has ended by its own clock."""
+    keys = (await stage.desk.stay(stay["reservation_id"]))["keys"]
+    end = max(datetime.fromisoformat(door["exposure_until"]) for key in keys for door in key["doors"] if door["exposure_until"])
+    while (left := (end - await stage.hands.now()).total_seconds() + 60) > 0:
+        await stage.hands.step(min(left, 6 * 3600))  # as a night watchman sees it: a few looks, each with all that fell due

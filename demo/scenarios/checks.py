@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from demo.desk import NotSeen, until
+from demo.prepare import property_file
 from demo.scenarios.acts import DEVICES, act, transport_of
+from demo.scenarios.box import BoxDesk
 from demo.scenarios.runner import Seen
 from demo.scenarios.stage import Stage
 
@@ -27,6 +30,12 @@ async def settled(look: Callable[[], Awaitable[Seen]], limit_s: float = ARRIVES_
         return await until(agrees, lambda: "no agreement", limit_s)
     except NotSeen:
         return last[0]
+
+
+def price_of(sku: str) -> int:
+    """Return what a bottle costs, in minor units, by the shipped property file."""
+    items = yaml.safe_load(property_file().read_text())["minibar"]
+    return int(next(item["gross_minor"] for item in items if item["sku"] == sku))
 
 
 def locks() -> list[str]:
@@ -53,6 +62,27 @@ async def opens_no_other(stage: Stage, card: str, room: str) -> Seen:
     after = await stage.hands.truth()
     moved = [lock for lock in others if before[lock]["bolt_openings"] != after[lock]["bolt_openings"]]
     return Seen(expected=[], seen=moved, source="simulator: bolt_openings of every other lock")
+
+
+@act
+async def shut(stage: Stage, card: str, room: str) -> Seen:
+    """The card moves no bolt; nobody is asked, for the line may be down."""
+    return Seen(expected=False, seen=await stage.hands.tap(f"lock-{room}", card), source="simulator: bolt_openings")
+
+
+@act
+async def work_is_open(stage: Stage) -> Seen:
+    """The box has a desk fact that central has not confirmed, a bottle within its grace and a command without an answer."""
+    wanted = {"desk fact unsent": True, "bottle in grace": True, "command unanswered": True}
+    counts: dict[str, int] = {}
+
+    async def look() -> Seen:
+        unsent = await BoxDesk(stage.box).unsent()
+        work = (await stage.box.get("/health")).json()["open_work"]
+        counts.update(zip(wanted, (unsent["desk"], work["bottles_in_grace"], work["commands_unanswered"]), strict=True))
+        return Seen(wanted, {name: count > 0 for name, count in counts.items()}, f"box: {counts}")
+
+    return await settled(look)
 
 
 @act
@@ -137,10 +167,9 @@ async def still_opens_until(stage: Stage, stay: dict[str, Any], card: str) -> Se
 
 
 @act
-async def owes(stage: Stage, stay: dict[str, Any], nights: int, extras_minor: int = 0) -> Seen:
+async def owes(stage: Stage, stay: dict[str, Any], nights: int, beers: int = 0) -> Seen:
     """The folio is exact: the agreed price of the nights used and what was really taken from the bar, to the cent."""
-    agreed = stay["nightly_gross_minor"]
-    expected = sum(agreed[:nights]) + agreed[-1] * max(0, nights - len(agreed)) + extras_minor
+    expected = sum(stay["nightly_gross_minor"][:nights]) + beers * price_of("beer")
 
     async def look() -> Seen:
         return Seen(
@@ -151,11 +180,11 @@ async def owes(stage: Stage, stay: dict[str, Any], nights: int, extras_minor: in
 
 
 @act
-async def charged(stage: Stage, stay: dict[str, Any], bar: str) -> Seen:
+async def charged(stage: Stage, stay: dict[str, Any]) -> Seen:
     """The folio has one line for each bottle that is really gone, and no other."""
 
     async def look() -> Seen:
-        stock = (await stage.hands.truth())[bar]["true_stock"]
+        stock = (await stage.hands.truth())[f"bar-{stay['room']}"]["true_stock"]
         gone = sum(not present for present in stock.values())
         lines = [line for line in (await stage.desk.stay(stay["reservation_id"]))["folio"] if line["code"] not in ("room", "payment")]
         return Seen(gone, len(lines), "simulator: true_stock; central: folio")
@@ -164,8 +193,9 @@ async def charged(stage: Stage, stay: dict[str, Any], bar: str) -> Seen:
 
 
 @act
-async def occupied(stage: Stage, room: str) -> Seen:
+async def occupied(stage: Stage, stay: dict[str, Any]) -> Seen:
     """Somebody is in the room, and central's board knows by the sensors."""
+    room = stay["room"]
 
     async def look() -> Seen:
         truth = (await stage.hands.truth())[f"room-{room}"]["true_presence"]
