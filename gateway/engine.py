@@ -216,7 +216,7 @@ class Engine:
             if said.log_id != before["log_id"]:
                 tx.db.execute("UPDATE device SET top_seq = 0 WHERE name = ?", (unit.name,))
         if news:
-            fact = DeviceHealth(unit.name, said.health, tuple(flags), witness.now, battery, unit.room)
+            fact = DeviceHealth(unit.name, said.health, tuple(flags), witness.now, battery, unit.room, unit.device_class)
             witness.tell(tx, fact, entity=f"device/{unit.name}")
             tx.touch(f"device/{unit.name}")
         disagrees = False
