@@ -11,6 +11,7 @@ from wire.stays import Status
 
 QUIET_FLAGS = frozenset({"event_overflow", "nvram_reset"})  # for engineering, not for the desk
 WORST = frozenset({"fault", "offline"})
+CURRENT = ("in_house", "due_out", "due_in", "confirmed", "checked_out")  # in the order in which a search shows them
 LIVED = frozenset({"occupied", "due_out", "booked", "booked_dirty"})  # the stay is what the tile is about
 
 
@@ -84,6 +85,11 @@ def day(today: Today) -> dict[str, list[Line]]:
 def by_room(lines: Sequence[Line]) -> list[Line]:
     """Order lines by room, then number."""
     return sorted(lines, key=lambda one: (one.room or "", one.number))
+
+
+def current_first(lines: Iterable[Line]) -> list[Line]:
+    """Order what a search found: who is here, who comes today, who will come, who was here, what came to nothing."""
+    return sorted(lines, key=lambda one: (CURRENT.index(one.status) if one.status in CURRENT else len(CURRENT), one.arrive))
 
 
 def status_of(row: ReservationRow, today: date) -> str:

@@ -100,7 +100,7 @@ def _keys(found: OneOrder, cut: views.ActionView, base: str) -> views.Keys:
         cut=cut,
         keys=tuple(_key(key, finished.get(key.key_id), zone, today) for key in found.view.keys),
         encoders=_encoders(found.devices, cards[0].target if cards else None),
-        job=_job(cards[0], found.now, zone) if cards else None,
+        job=_job(cards[0], found.now, zone) if cards and cut.ok else None,
         next_key=bare,
         again=bare is not None and bare in last and last[bare].status in BADLY,
         today=today,
@@ -135,16 +135,14 @@ def _job(state: JobState, now: datetime, zone: ZoneInfo) -> views.JobView | None
     return views.JobView(state.job_id, state.status, state.target, state.asked_at.astimezone(zone), state.code)
 
 
-def is_encoder(device: DeviceView) -> bool:
-    """Whether a device cuts cards. A box that has not named the class of its devices is believed by their names."""
-    if device.device_class is not None:
-        return device.device_class == "encoder"
-    return device.room is None and "encoder" in device.device
+def is_a(device_class: str, device: DeviceView) -> bool:
+    """Whether a device is a lock, an encoder …; a box that does not name the class of its devices is believed by their names."""
+    return device_class == device.device_class if device.device_class is not None else device_class in device.device
 
 
 def _encoders(devices: Iterable[DeviceView], used: str | None) -> tuple[views.Choice, ...]:
     """The encoders, the one that was used last chosen, else the first that answers."""
-    mine = [one for one in devices if is_encoder(one)]
+    mine = [one for one in devices if is_a("encoder", one)]
     answering = next((one.device for one in mine if one.health == "online"), mine[0].device if mine else None)
     chosen = used if used in {one.device for one in mine} else answering
     tone = {"online": "good", "degraded": "warn"}
@@ -181,7 +179,7 @@ def doors(house: House, devices: Iterable[DeviceView], events: Iterable[DoorEven
     """Draw locks, whatever else is not well, and the doors' log; `copies` knows the number of each key."""
     return views.Doors(
         lines=tuple(_event(event, copies, house.zone) for event in events),
-        devices=tuple(_device(one, house.zone) for one in devices if one.device_class in {None, "lock"} or one.health != "online"),
+        devices=tuple(_device(one, house.zone) for one in devices if is_a("lock", one) or one.health != "online"),
         today=house.business_date,
     )
 

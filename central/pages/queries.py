@@ -22,6 +22,7 @@ from central.sync.tables import job
 from wire.stays import Status
 
 EVENTS = 20  # of a room's doors, newest first: a screenful
+LIVING = ("confirmed", "in_house", "checked_out")  # whose room number means something
 FOUND = 50  # lines of a search
 
 _P: BindParameter[str] = bindparam("p")
@@ -47,7 +48,7 @@ _NUMBERED = (
         or_(
             reservation.c.number == bindparam("text"),
             reservation.c.number.startswith(bindparam("dash"), autoescape=False),
-            reservation.c.room == bindparam("text"),
+            (reservation.c.room == bindparam("text")) & reservation.c.status.in_(LIVING),
         ),
     )
     .order_by(reservation.c.arrival.desc(), reservation.c.number)

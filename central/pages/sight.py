@@ -252,18 +252,14 @@ async def find_page(request: Request, property_id: str, q: str = "") -> Response
         today = queries.today(conn, services.vault, property_id)
         named = [row for row in (*today.here, *today.left) if text.casefold() in row.guest.display_name.casefold()]
         known, dues = queries.numbered(conn, services.vault, property_id, text)
-        return replace(today, dues={**today.dues, **dues}), [*_current_first(known), *named] if text else []
+        return replace(today, dues={**today.dues, **dues}), [*known, *named] if text else []
 
     today, rows = await services.store.read(read)
-    lines = list({row.reservation_id: boards.line(today, row) for row in rows}.values())
-    if len(lines) == 1 or (lines and lines[0].room == text and lines[0].status in {"in_house", "due_out"}):
+    lines = boards.current_first({row.reservation_id: boards.line(today, row) for row in rows}.values())
+    if len(lines) == 1 or (lines and lines[0].room == text and lines[0].status in boards.CURRENT[:3]):
         return RedirectResponse(lines[0].href, 303)
     title = SimpleNamespace(title=N_("Found"), query=text, lines=lines, tabs=[])
     return _day(request, who, today.house, "", title)
-
-
-def _current_first(rows: list[ReservationRow]) -> list[ReservationRow]:
-    return sorted(rows, key=lambda row: (row.status != "in_house", row.status != "confirmed"))
 
 
 @router.get("/p/{property_id}/{which}")

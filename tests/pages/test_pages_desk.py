@@ -304,6 +304,18 @@ async def test_one_search_finds_room_guest_and_number(desk: Desk, query: str) ->
     assert desk.seen.url.path == f"/p/demo/orders/{stay}"
 
 
+async def test_a_room_number_finds_who_is_there_now(desk: Desk) -> None:
+    gone = await desk.hotel.book("web-0")
+    await desk.hotel.do(stays.check_in, gone)
+    await desk.hotel.do(stays.check_out, gone, open_balance=True)
+    await desk.hotel.book("web-2", first=5, guest=Guest("Grace Hopper"))
+    stay = await desk.hotel.book("web-1", guest=Guest("Mary Somerville"))
+    await desk.hotel.do(stays.check_in, stay, "201")
+    await desk.sign_in()
+    await desk.open("find", q="201")
+    assert desk.seen.url.path == f"/p/demo/orders/{stay}"
+
+
 async def test_a_search_that_finds_nobody_says_so(desk: Desk) -> None:
     await arrived(desk)
     assert "Nobody is on this list." in visible(await desk.open("find", q="%"))
@@ -352,12 +364,15 @@ async def test_no_english_text_is_left_on_a_chinese_page(desk: Desk) -> None:
     (key,) = await desk.hotel.ask(lambda conn, p: keys.of_stay(conn, p, stay))
     await right(desk.hotel, key.key_id, "active")
     await at_door(desk.hotel, "lock_operation", 2, op="unlock", source="rfid")
+    await desk.open(f"orders/{stay}", lang="zh")
+    await desk.send("keys", key_id=key.key_id)
+    await card_job(desk, stay, outcome="failed", code="CARD_REMOVED")
     texts = catalogue("zh").texts
     for path in ("board", "arrivals", "in-house", "departures", f"orders/{stay}", "rooms/203", "/login", "find"):
         said = Forms(await desk.open(path, lang="zh")).words
         left = [word for word in said if word in texts and texts[word] != word]
         assert left == [], path
-        latin = [word for word in said if re.search(r"[a-z]{4,}", word) and not re.search(r"[\u4e00-\u9fff]", word)]
+        latin = [word.strip(" ·") for word in said if re.search(r"[a-z]{4,}", word) and not re.search(r"[\u4e00-\u9fff]", word)]
         assert set(latin) <= {
             "Ada Lovelace",
             "Camille",
@@ -367,6 +382,16 @@ async def test_no_english_text_is_left_on_a_chinese_page(desk: Desk) -> None:
             "Latchkey",
             "Ada Lovelace · 201 · Test House",
         }, path
+
+
+async def test_every_answer_to_a_form_is_in_the_readers_language(desk: Desk) -> None:
+    stay = await desk.hotel.book("web-1")
+    await desk.sign_in()
+    await desk.open(f"orders/{stay}", lang="zh")
+    assert "已办理入住，请现在制卡。" in visible(await desk.send("check-in"))
+    assert "客账未结清。" in visible(await desk.send("check-out"))
+    assert "已办理退房" in visible(await desk.send("check-out", open_balance="yes"))
+    assert "The guest" not in visible(desk.seen.text)
 
 
 async def test_every_page_has_one_heading_and_a_way_past_the_navigation(desk: Desk) -> None:
