@@ -16,6 +16,7 @@ from gateway.bars import forget_old_takes
 from gateway.buses.open import Buses, open_buses
 from gateway.clocks import ClockSetter
 from gateway.configuration import Configuration, DeviceSettings
+from gateway.desk import schema as desk
 from gateway.device import Setting
 from gateway.drivers.mqtt_strangers import watch_strangers
 from gateway.engine import Engine, News, Unit, forget_old_events
@@ -121,7 +122,7 @@ def _answer(news: News, reconciler: Reconciler, clocks: ClockSetter) -> None:
 async def run(configuration: Configuration, home: Home, say: Callable[[str], None]) -> None:
     """Run the box until SIGTERM or SIGINT. `say` gets one line when it serves. Raises HostError."""
     clock = await _clock(configuration)
-    store = Store(home.data / "box.db", journal.STEPS)
+    store = Store(home.data / "box.db", journal.STEPS, desk.STEPS)
     store.open()
     store.ballast.load()
     try:

@@ -7,7 +7,7 @@ box.json       {"box_id", "token", "url", "sealing_private"}
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ ENROLMENT = ("box_id", "property", "number", "token", "k_pin", "central_public",
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """Who this box is to central. Made by `enrol`."""
+    """Who this box is to central, and what its desk needs: the key of the PINs and central's public key. Made by `enrol`."""
 
     box_id: str
-    token: str
+    token: str = field(repr=False)
     slug: str
     number: int
+    k_pin: str = field(default="", repr=False)  # hex, as in the keys folder
+    central_public: str = field(default="", repr=False)
 
 
 class Keys:
@@ -78,14 +80,19 @@ class Keys:
         private = self._home.read_keys(BOX).get("sealing_private") or X25519PrivateKey.generate().private_bytes_raw().hex()
         box = {"box_id": told["box_id"], "token": told["token"], "url": told["url"], "sealing_private": private}
         self._home.write_keys(BOX, box)
-        return Enrolled(told["box_id"], told["token"], told["property"], told["number"])
+        return _enrolled(box, {**kept, **told})
 
     def enrolled(self) -> Enrolled | None:
         """Return who this box is, None before it was enrolled."""
         box, house = self._home.read_keys(BOX), self._home.read_keys(PROPERTY)
         if not box or not house:
             return None
-        return Enrolled(str(box["box_id"]), str(box["token"]), str(house["slug"]), int(house["number"]))
+        return _enrolled(box, house)
+
+
+def _enrolled(box: dict[str, Any], house: dict[str, Any]) -> Enrolled:
+    secret = {name: str(house.get(name) or "") for name in ("k_pin", "central_public")}
+    return Enrolled(str(box["box_id"]), str(box["token"]), str(house["slug"]), int(house["number"]), **secret)
 
 
 def _enrolment(file: Path) -> dict[str, Any]:
