@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, HTTPException
 
 from gateway import health, ledger
+from gateway.desk import front
 from gateway.rules.book import Right
 from gateway.rules.door import resend, steps
 from gateway.sync import journal
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def console(parts: "Parts") -> FastAPI:
     """Return the application that `host.serving` serves."""
-    app = FastAPI(title="Latchkey gateway", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Latchkey gateway", docs_url=None, redoc_url=None, lifespan=front.running)
 
     @app.get("/health")
     async def health_() -> dict[str, Any]:
@@ -43,6 +44,8 @@ def console(parts: "Parts") -> FastAPI:
         return await parts.store.read(lambda db: door(parts, db, number))
 
     _add_lists(app, parts)
+    settle, link = parts.minibars.settle_stay, parts.link
+    front.attach(app, front.office(parts.store, parts.clock, parts.jobs, parts.units, link=link, enrolled=parts.enrolled, settle=settle))
     return app
 
 
