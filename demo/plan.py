@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+BAR = ("water", "water", "cola", "beer", "beer", "wine", "chocolate", "nuts")  # slot by slot; priced in the property's file
 LINES = ("east", "west")  # two Modbus lines, so that a fault on one is seen to spare the other
 
 
@@ -35,6 +36,8 @@ class Device:
             entry["settings"] = {"address": self.address, "key": True}
         elif self.binding == "ble":
             entry["settings"] = {"address": self.address}
+        if self.cls == "minibar":
+            entry["slots"] = dict(enumerate(BAR, 1))
         return entry
 
     def in_simulator(self) -> dict[str, Any]:
@@ -45,7 +48,7 @@ class Device:
         if self.cls == "lock":
             entry["lock"] = self.lock
         if self.cls == "minibar":
-            entry["slots"] = 8
+            entry["slots"] = len(BAR)
         if self.cls == "bthome":
             entry["encrypted"] = True
         return entry

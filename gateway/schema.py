@@ -116,7 +116,7 @@ def _rooms(db: Database) -> None:
             compared INTEGER, due INTEGER
         ) WITHOUT ROWID;
         CREATE TABLE wish (
-            device TEXT NOT NULL, setting TEXT NOT NULL, wanted TEXT NOT NULL, confirmed TEXT, refused TEXT, rest_until INTEGER,
+            device TEXT NOT NULL, setting TEXT NOT NULL, wanted TEXT NOT NULL, confirmed TEXT, sent TEXT, refused TEXT, rest_until INTEGER,
             cmd_id TEXT, version INTEGER, issued_at INTEGER, PRIMARY KEY (device, setting)
         ) WITHOUT ROWID
         """,

@@ -51,19 +51,21 @@ def want(tx: Tx, device: str, setting: Setting, value: str, now: datetime) -> No
 
 
 def said(tx: Tx, device: str, setting: Setting, value: str, now: datetime) -> None:
-    """Take in what the device itself says of a setting."""
-    row = tx.db.execute("SELECT wanted, confirmed FROM wish WHERE device = ? AND setting = ?", (device, setting)).fetchone()
-    if row is None or row["confirmed"] == value:
+    """Take in what the device itself says of a setting; while a command for it is under way that says nothing."""
+    row = tx.db.execute("SELECT wanted, confirmed, sent FROM wish WHERE device = ? AND setting = ?", (device, setting)).fetchone()
+    if row is None or row["sent"] is not None or row["confirmed"] == value:
         return
-    undone = row["confirmed"] == row["wanted"] and setting == "locked"
-    rest = ledger.millis(now + REST) if undone else None
+    opened = setting == "locked" and row["wanted"] == "yes" and row["confirmed"] == "yes"
+    rest = ledger.millis(now + REST) if opened else None
     tx.db.execute("UPDATE wish SET confirmed = ?, rest_until = ? WHERE device = ? AND setting = ?", (value, rest, device, setting))
     tx.touch(f"wish/{device}")
 
 
 def restarted(tx: Tx, device: str) -> None:
     """The device was restarted or replaced: nobody knows what it is set to."""
-    tx.db.execute("UPDATE wish SET confirmed = NULL, refused = NULL, rest_until = NULL, cmd_id = NULL WHERE device = ?", (device,))
+    tx.db.execute(
+        "UPDATE wish SET confirmed = NULL, refused = NULL, rest_until = NULL, cmd_id = NULL WHERE device = ?", (device,)
+    )
     tx.touch(f"wish/{device}")
 
 
@@ -182,8 +184,10 @@ def _errand(tx: Tx, device: str, passed_over: set[str], witness: Witness) -> Err
         (str(cmd_id), device, repr(op), now, ledger.millis(expires) if expires else None),
     )
     # from here on nobody knows what the device is set to, until it says so
-    made = (str(cmd_id), version, now, device, row["setting"])
-    tx.db.execute("UPDATE wish SET confirmed = NULL, cmd_id = ?, version = ?, issued_at = ? WHERE device = ? AND setting = ?", made)
+    made = (row["wanted"], str(cmd_id), version, now, device, row["setting"])
+    tx.db.execute(
+        "UPDATE wish SET confirmed = NULL, sent = ?, cmd_id = ?, version = ?, issued_at = ? WHERE device = ? AND setting = ?", made
+    )
     return Errand(row["setting"], row["wanted"], Command(cmd_id, op, witness.now, expires))
 
 
@@ -205,14 +209,16 @@ def _answered(tx: Tx, device: str, errand: Errand, code: Code, witness: Witness)
     )
     mine = (device, errand.setting, errand.wanted)
     if code in {Code.OK, Code.UNSUPPORTED}:  # what a model cannot do is not asked of it again
-        done = "UPDATE wish SET confirmed = wanted, cmd_id = NULL, rest_until = NULL WHERE device = ? AND setting = ? AND wanted = ?"
-        tx.db.execute(done, mine)
-        tx.touch(f"device/{device}")
-        return False
+        done = "UPDATE wish SET confirmed = ?, sent = NULL, rest_until = NULL WHERE device = ? AND setting = ?"
+        tx.db.execute(done, (errand.wanted, device, errand.setting))  # also when something else is wanted by now
+    else:
+        tx.db.execute("UPDATE wish SET sent = NULL WHERE device = ? AND setting = ?", (device, errand.setting))
     tx.db.execute("UPDATE wish SET cmd_id = NULL WHERE device = ? AND setting = ? AND wanted = ?", mine)
+    tx.touch(f"device/{device}")
+    if code in {Code.OK, Code.UNSUPPORTED}:
+        return False
     if code in RETRY_BY_ITSELF or code in {Code.STALE_VERSION, Code.EXPIRED}:
         return True
-    refused = "UPDATE wish SET refused = ? WHERE device = ? AND setting = ? AND wanted = ?"
-    tx.db.execute(refused, (code.name, *mine))
+    tx.db.execute("UPDATE wish SET refused = ? WHERE device = ? AND setting = ? AND wanted = ?", (code.name, *mine))
     witness.raise_task(tx, "setting_refused", device=device, setting=errand.setting, wanted=errand.wanted, code=code.name)
     return False
