@@ -7,6 +7,7 @@ broken link is sent again by the library, because a momentary command must never
 
 import asyncio
 import contextlib
+import logging
 import random
 import socket
 import ssl
@@ -36,6 +37,8 @@ RECONNECT_CAP_S = 5.0  # the LAN's cap
 REDELIVER_S = 5.0  # after a message could not be taken, the session is opened anew and the broker hands it over again
 STALLED_S = 60.0  # a handler that has not finished by then counts as failed
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -48,6 +51,14 @@ class Message:
 
 Handler = Callable[[Message], "asyncio.Future[None] | None"]
 """Takes one message, in arrival order. None: acknowledged at once. A future: acknowledged when it is done; not, if it fails."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """One who asked for messages; what he cannot take is counted under `owner`."""
+
+    handler: Handler
+    owner: str | None
 
 
 @settings_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -107,7 +118,7 @@ class MqttBus:
         self._drops = drops
         self._client_id = client_id
         self._password = password
-        self._handlers: dict[str, list[Handler]] = {}
+        self._handlers: dict[str, list[_Asked]] = {}
         self._matcher: Any = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._link: _Link | None = None
         self._up = asyncio.Event()
@@ -142,20 +153,21 @@ class MqttBus:
                 link.close()
             await asyncio.sleep(random.uniform(0.05, min(RECONNECT_CAP_S, 0.1 * 2**tries)))  # noqa: S311 - jitter, not a secret
 
-    def subscribe(self, topic_filter: str, handler: Handler) -> Callable[[], None]:
+    def subscribe(self, topic_filter: str, handler: Handler, owner: str | None = None) -> Callable[[], None]:
         """Hand every message that matches to `handler`, on this and every later connection; return what ends it.
 
-        Retained messages come (again) after each subscribing and each reconnect.
+        Retained messages come (again) after each subscribing and each reconnect. What is dropped here is counted under `owner`.
         """
         handlers = self._handlers.setdefault(topic_filter, [])
-        handlers.append(handler)
+        asked = _Asked(handler, owner)
+        handlers.append(asked)
         self._matcher[topic_filter] = handlers
         if self._link is not None:
             self._link.subscribe([topic_filter])
 
         def end() -> None:
-            if handler in handlers:
-                handlers.remove(handler)
+            if asked in handlers:
+                handlers.remove(asked)
             if not handlers and self._handlers.get(topic_filter) is handlers:
                 del self._handlers[topic_filter]
                 del self._matcher[topic_filter]
@@ -178,21 +190,25 @@ class MqttBus:
 
     def _arrived(self, message: Message) -> "asyncio.Future[None] | None":
         """Hand one message to those who asked for it; count what is too large or nobody's."""
-        if len(message.payload) > LARGEST:
-            self._drops.drop("mqtt", None, "oversized")
+        asked = [one for handlers in self._matcher.iter_match(message.topic) for one in handlers]
+        if not asked or len(message.payload) > LARGEST:
+            owner = next((one.owner for one in asked if one.owner is not None), None)
+            self._drops.drop("mqtt", owner, "oversized" if len(message.payload) > LARGEST else "unknown_topic")
             return None
-        waits: list[asyncio.Future[None]] = []
-        found = False
-        for handlers in self._matcher.iter_match(message.topic):
-            for handler in tuple(handlers):
-                found = True
-                if (taken := handler(message)) is not None:
-                    waits.append(taken)
-        if not found:
-            self._drops.drop("mqtt", None, "unknown_topic")
+        waits = [taken for one in asked if (taken := self._hand(one, message)) is not None]
         if not waits:
             return None
         return waits[0] if len(waits) == 1 else asyncio.ensure_future(_all(waits))
+
+    def _hand(self, asked: _Asked, message: Message) -> "asyncio.Future[None] | None":
+        """Hand over one message. One that its handler fails at is counted and done with: else the broker would repeat it for ever,
+        and nobody behind it would be heard."""
+        try:
+            return asked.handler(message)
+        except Exception as fault:  # noqa: BLE001 - one device's message stops no other device
+            _log.error("a message on %s was dropped: its driver failed with %s", message.topic, type(fault).__name__)
+            self._drops.drop("mqtt", asked.owner, "driver_failed")
+            return None
 
 
 async def _all(waits: list["asyncio.Future[None]"]) -> None:

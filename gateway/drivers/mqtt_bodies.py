@@ -273,7 +273,7 @@ def health(said: Mapping[str, Any]) -> HealthBody:
     flags = said.get("flags", [])
     battery = said.get("battery")
     percent = battery.get("pct") if isinstance(battery, dict) else battery
-    mains = battery is None or (isinstance(battery, dict) and battery.get("mv") in {None, MAINS_MV})
+    mains = battery is None or (isinstance(battery, dict) and battery.get("mv") in (None, MAINS_MV))  # what it said may not be hashable
     if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
         raise BadFrame("malformed")
     if percent is not None and (isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100):

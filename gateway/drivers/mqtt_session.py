@@ -85,7 +85,7 @@ class MqttDevice:
         self._emit, self._intake = emit, EventIntake(emit, self._memory, self._acknowledge)
         self._heard_at = asyncio.get_running_loop().time()
         pinging = asyncio.create_task(self._ping_each_birth(), name=f"{self._name} birth")
-        ends = [self._mqtt.subscribe(self._topic(part), partial(self._arrived, part)) for part in mqtt_envelope.PARTS]
+        ends = [self._mqtt.subscribe(self._topic(part), partial(self._arrived, part), self._name) for part in mqtt_envelope.PARTS]
         try:
             while True:
                 await asyncio.sleep(min(WATCH_S, (self._settings.heartbeat_s or WATCH_S) / 3))

@@ -12,7 +12,7 @@ from firmware_sim.device import Draft
 from gateway.buses.modbus import LineSettings, ModbusLine
 from gateway.buses.open import Buses
 from gateway.device import Code, Garbled, Ping, RaiseFloor, Setting, Unreachable
-from gateway.drivers import mqtt_envelope
+from gateway.drivers import mqtt_bodies, mqtt_envelope
 from gateway.drivers.mqtt_envelope import Boot
 from gateway.drivers.mqtt_strangers import watch_strangers
 from gateway.drivers.registry import load
@@ -32,7 +32,6 @@ def event(rig: Rig, **more: object) -> str:
     return json.dumps({**said, "type": "deadbolt", "data": {"on": True}, **more})
 
 
-@pytest.mark.mosquitto
 async def test_every_bad_mqtt_message_is_counted_once_by_its_reason(make_rig: MakeRig) -> None:
     rig = await make_rig("lock", "mqtt")
     await rig.quiet()
@@ -57,11 +56,11 @@ async def test_every_bad_mqtt_message_is_counted_once_by_its_reason(make_rig: Ma
     total = sum(len(sent) for sent in frames.values())
     await rig.log.until(lambda: len(rig.drops.reasons) >= total)
     assert {reason: rig.drops.of(reason) for reason in frames} == {reason: len(sent) for reason, sent in frames.items()}
+    assert {device for _, device, _ in rig.drops.reasons} == {"lock-1"}
     assert (await rig.driver.apply(rig.command(RaiseFloor(1 << 8)))).code is Code.OK
     assert 900 not in [one.seq for one in rig.log.events]
 
 
-@pytest.mark.mosquitto
 async def test_a_device_that_nobody_configured_is_put_on_the_list(make_rig: MakeRig) -> None:
     rig = await make_rig("lock", "mqtt")
     assert rig.buses.mqtt is not None
@@ -71,7 +70,6 @@ async def test_a_device_that_nobody_configured_is_put_on_the_list(make_rig: Make
     end()
 
 
-@pytest.mark.mosquitto
 async def test_an_event_of_our_own_device_that_makes_no_sense_is_counted_and_kept(make_rig: MakeRig) -> None:
     rig = await make_rig("lock", "mqtt")
     await rig.quiet()
@@ -126,3 +124,23 @@ async def test_a_forged_advertisement_is_counted_or_costs_one_visit_at_most(make
     monkeypatch.setattr(peripheral, "advertisement", real)
     rig.device.mechanical_key()
     await rig.log.until(lambda: "lock_operation" in rig.log.types())
+
+
+async def test_a_message_that_a_driver_fails_at_is_counted_and_stops_nobody(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = await make_rig("lock", "mqtt")
+    await rig.quiet()
+    line = next(iter(rig.hotel.sides)).lines["lock-1"].line  # type: ignore[attr-defined]
+    body = json.dumps({"flags": [], "battery": {"mv": [], "pct": 5}})
+    line.publish(f"hgw/v1/{SLUG}/lock-1/health", sealed(rig, body), 1, False)
+    real = mqtt_bodies.attributes
+
+    def fails(said: bytes) -> dict[str, object]:
+        if b"poison" in said:
+            raise TypeError("unhashable")
+        return real(said)
+
+    monkeypatch.setattr(mqtt_bodies, "attributes", fails)
+    line.publish(f"hgw/v1/{SLUG}/lock-1/state", sealed(rig, '{"x":"poison"}'), 1, False)
+    await rig.log.until(lambda: rig.drops.of("driver_failed"))
+    assert rig.drops.reasons == [("mqtt", "lock-1", "driver_failed")]
+    assert (await rig.driver.apply(rig.command(RaiseFloor(1 << 8)))).code is Code.OK
