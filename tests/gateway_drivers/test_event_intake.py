@@ -89,6 +89,23 @@ async def test_nothing_is_forgotten_before_it_is_committed() -> None:
     assert box.upto == [2]
 
 
+async def test_with_the_waiting_taken_away_a_power_cut_loses_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shows that the test above bites: acknowledge at arrival, lose the power before the commit, and nobody has the event."""
+
+    def at_arrival(intake: EventIntake, one: Event) -> "asyncio.Future[None]":
+        intake._emit(one)
+        intake._acknowledge(one.log_id, one.seq)
+        return asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(EventIntake, "_one", at_arrival)
+    box = Box()
+    box.hold = True
+    await box.take(1)
+    forgotten = box.upto == [1]  # the device has nothing to send again
+    assert forgotten
+    assert box.committed == set()
+
+
 async def test_an_event_that_the_store_refused_is_told_again() -> None:
     box = Box()
     box.refuse = {2}

@@ -86,7 +86,6 @@ async def test_urgent_callers_are_served_first_and_each_kind_in_order() -> None:
     assert served == ["u1", "u2", "a", "c"]
 
 
-@pytest.mark.mosquitto
 async def test_a_broker_that_restarts_brings_everything_back(tmp_path: Path) -> None:
     port = free_port()
     bus = MqttBus(MqttSettings(host="127.0.0.1", port=port, username=GATEWAY), Counted(), client_id="box", password=GATEWAY_PASSWORD)
@@ -110,7 +109,6 @@ async def test_a_broker_that_restarts_brings_everything_back(tmp_path: Path) -> 
     assert [message.payload for message in heard] == [b"one", b"two"]
 
 
-@pytest.mark.mosquitto
 async def test_what_the_store_refused_the_broker_hands_over_again(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt, "REDELIVER_S", 0.2)
     monkeypatch.setattr("firmware_sim.mqtt_side.RESEND_S", 3600.0)  # the device itself does not help
