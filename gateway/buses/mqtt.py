@@ -14,6 +14,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ KEEPALIVE_S = 15
 CONNECT_S = 5.0
 RECONNECT_CAP_S = 5.0  # the LAN's cap
 REDELIVER_S = 5.0  # after a message could not be taken, the session is opened anew and the broker hands it over again
+STARTING_S = 5.0  # the session's messages come before the drivers have subscribed: they wait so long for them, unacknowledged
 STALLED_S = 60.0  # a handler that has not finished by then counts as failed
 
 _log = logging.getLogger(__name__)
@@ -122,6 +124,8 @@ class MqttBus:
         self._matcher: Any = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._link: _Link | None = None
         self._up = asyncio.Event()
+        self._early: list[tuple[Message, asyncio.Future[None]]] = []
+        self._starting_until: float | None = None
         self.connections = 0  # how often the broker has accepted us
 
     @property
@@ -135,7 +139,8 @@ class MqttBus:
 
     async def run(self) -> None:
         """Keep a connection until cancelled; reconnect with jitter, capped at 5 s. Never raises for a broker that is away."""
-        tries = 0
+        tries, loop = 0, asyncio.get_running_loop()
+        self._starting_until = loop.time() + STARTING_S
         while True:
             link = _Link(self._settings, self._client_id, self._password, self._arrived)
             try:
@@ -164,6 +169,7 @@ class MqttBus:
         self._matcher[topic_filter] = handlers
         if self._link is not None:
             self._link.subscribe([topic_filter])
+        self._serve_early(topic_filter)
 
         def end() -> None:
             if asked in handlers:
@@ -191,6 +197,12 @@ class MqttBus:
     def _arrived(self, message: Message) -> "asyncio.Future[None] | None":
         """Hand one message to those who asked for it; count what is too large or nobody's."""
         asked = [one for handlers in self._matcher.iter_match(message.topic) for one in handlers]
+        loop = asyncio.get_running_loop()
+        if not asked and self._starting_until is not None and loop.time() < self._starting_until and len(message.payload) <= LARGEST:
+            early = message, loop.create_future()
+            self._early.append(early)
+            loop.call_at(self._starting_until, self._nobodys, early)
+            return early[1]
         if not asked or len(message.payload) > LARGEST:
             owner = next((one.owner for one in asked if one.owner is not None), None)
             self._drops.drop("mqtt", owner, "oversized" if len(message.payload) > LARGEST else "unknown_topic")
@@ -199,6 +211,25 @@ class MqttBus:
         if not waits:
             return None
         return waits[0] if len(waits) == 1 else asyncio.ensure_future(_all(waits))
+
+    def _serve_early(self, topic_filter: str) -> None:
+        """Somebody has subscribed: hand over what had come for him."""
+        early, self._early = self._early, []
+        for message, waiting in early:
+            if waiting.done() or not paho.topic_matches_sub(topic_filter, message.topic):
+                self._early.append((message, waiting))
+            elif (taken := self._arrived(message)) is None:
+                waiting.set_result(None)
+            else:
+                taken.add_done_callback(partial(_pass_on, waiting))
+
+    def _nobodys(self, early: tuple[Message, "asyncio.Future[None]"]) -> None:
+        """The drivers stand, and nobody asked for this message."""
+        if early in self._early:
+            self._early.remove(early)
+            if not early[1].done():
+                self._drops.drop("mqtt", None, "unknown_topic")
+                early[1].set_result(None)
 
     def _hand(self, asked: _Asked, message: Message) -> "asyncio.Future[None] | None":
         """Hand over one message. One that its handler fails at is counted and done with: else the broker would repeat it for ever,
@@ -213,6 +244,18 @@ class MqttBus:
 
 async def _all(waits: list["asyncio.Future[None]"]) -> None:
     await asyncio.gather(*waits)
+
+
+def _pass_on(waiting: "asyncio.Future[None]", taken: "asyncio.Future[None]") -> None:
+    """Let `waiting` end as `taken` did."""
+    if waiting.done():
+        return
+    if taken.cancelled():
+        waiting.cancel()
+    elif (error := taken.exception()) is not None:
+        waiting.set_exception(error)
+    else:
+        waiting.set_result(None)
 
 
 class _Link:

@@ -129,3 +129,36 @@ async def test_a_line_that_is_not_there_says_so_at_once() -> None:
     with pytest.raises(LinkDown, match="not connected"):
         await line.read_input(1, 0, 1)
     await line.close()
+
+
+@pytest.mark.mosquitto
+async def test_what_the_broker_kept_waits_for_a_driver_that_is_just_starting(tmp_path: Path) -> None:
+    port, topic, drops = free_port(), "hgw/v1/demo/lock-1/cmd", Counted()
+    settings = MqttSettings(host="127.0.0.1", port=port, username=GATEWAY)
+    heard: list[Message] = []
+    async with broker(tmp_path, SLUG, ("lock-1",), port), asyncio.timeout(20):
+        first = MqttBus(settings, drops, client_id="box", password=GATEWAY_PASSWORD)
+        first.subscribe(topic, heard.append)
+        running = asyncio.create_task(first.run())
+        await first.until_connected()
+        await first.publish(topic, b"subscribed")
+        while not heard:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        other = MqttBus(settings, drops, client_id="other", password=GATEWAY_PASSWORD)
+        again = MqttBus(settings, drops, client_id="box", password=GATEWAY_PASSWORD)
+        tasks = [asyncio.create_task(other.run())]
+        await other.until_connected()
+        await other.publish(topic, b"kept")
+        tasks.append(asyncio.create_task(again.run()))
+        await again.until_connected()
+        await asyncio.sleep(0.1)
+        again.subscribe(topic, heard.append)
+        while len(heard) < 2:
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert [message.payload for message in heard] == [b"subscribed", b"kept"]
+    assert drops.reasons == []
