@@ -15,7 +15,7 @@ from central.store.turn import Turn
 from central.store.wakeups import announce
 from central.sync import feed
 from wire.entities import Guest, StayBody
-from wire.stays import Status, StayView, on_box
+from wire.stays import Action, Context, Status, StayView, allowed, on_box
 
 _ONE = select(reservation).where(reservation.c.property_id == bindparam("p"), reservation.c.reservation_id == bindparam("r"))
 _OF_ORDER = (
@@ -25,6 +25,21 @@ _OF_ORDER = (
 )
 _ORDER = select(orders).where(orders.c.property_id == bindparam("p"), orders.c.order_id == bindparam("o"))
 _MINE = (reservation.c.property_id == bindparam("p"), reservation.c.reservation_id == bindparam("r"))
+
+
+OFFERED = (  # what the API has a verb for
+    Action.AMEND, Action.ASSIGN, Action.CHECK_IN, Action.CUT_KEY, Action.MOVE, Action.EXTEND, Action.SHORTEN, Action.CHECK_OUT,
+    Action.CANCEL, Action.NO_SHOW,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """Whether an action may be done; `reason_code` says why not, or (allowed) what to mind."""
+
+    action: str
+    allowed: bool
+    reason_code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,14 @@ def view(stay: Reservation, balance_minor: int = 0) -> StayView:
         in_house_since=stay.in_house_since,
         checked_out_at=stay.checked_out_at,
         balance_minor=balance_minor,
+    )
+
+
+def actions(stay: Reservation, context: Context, balance_minor: int = 0) -> tuple[ActionView, ...]:
+    """Judge everything that the API offers, by the one table; what `context` does not know is not judged."""
+    judged = allowed(view(stay, balance_minor), context)
+    return tuple(
+        ActionView(str(one.action), one.ok, str(one.reason_code) if one.reason_code else None) for one in judged if one.action in OFFERED
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, insert, select, update
 
-from central.bookings import books, keys, rules, stays, walk_ins
+from central.bookings import books, consumption, keys, rules, stays, walk_ins
 from central.bookings.books import Reservation
 from central.folio import ledger
 from central.problems import Conflict, Problem
@@ -242,5 +242,6 @@ HANDLERS: dict[type[Any], Any] = {
     StayDatesChanged: walk_ins.stay_dates_changed,
     WalkInTaken: walk_ins.walk_in_taken,
     PaymentTaken: payment_taken,
+    **consumption.HANDLERS,
 }
 BULK: dict[type[Any], Any] = {DoorEvent: door_events}

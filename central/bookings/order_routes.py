@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from central.bookings import books, views
+from central.bookings.books import ActionView
 from central.bookings.orders import amend_order, cancel_order, take_order
 from central.bookings.requests import AmendIn, CancelIn, OrderIn
 from central.bookings.views import OrderView
@@ -28,6 +29,7 @@ class StayAnswer(BaseModel):
     number: str
     status: str
     room: str | None
+    actions: list[ActionView]
 
 
 class OrderAnswer(BaseModel):

@@ -1,7 +1,7 @@
 """Orders: taken once however often they are delivered, changed by a newer version, cancelled; each in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -88,12 +88,13 @@ def take_order(turn: Turn, wanted: NewOrder) -> dict[str, Any]:
     inventory.ensure_open(turn, house.business_date, wanted.departure)
     inventory.take(turn, wanted.room_type, nights(wanted.arrival, wanted.departure), wanted.rooms)
     order_id = new_id()
-    turn.conn.execute(_ADD_ORDER, _order_row(turn, wanted, order_id, house))
+    row = _order_row(turn, wanted, order_id, house)
+    turn.conn.execute(_ADD_ORDER, row)
     guest_id = profiles.make(turn, wanted.guest)
     made = [_add_reservation(turn, wanted, house, order_id=order_id, guest_id=guest_id, at=at, priced=priced) for at in range(wanted.rooms)]
     audit.record(turn, "order_taken", f"order/{order_id}", channel=wanted.channel, reference=wanted.channel_reference, rooms=wanted.rooms)
     announce(turn.conn, turn.property_id, "order", order_id)
-    return short(order_id, str(house.last_number), "confirmed", wanted.version, made) | {"created": True}
+    return short(row, made, house, turn.now) | {"created": True}
 
 
 def rates_of(turn: Turn, room_type: str) -> dict[int, int]:
@@ -236,10 +237,18 @@ def answer(turn: Turn, order_id: str) -> dict[str, Any]:
     """Return the short answer of an order as it is now."""
     order = books.read_order(turn.conn, turn.property_id, order_id)
     stays = books.of_order(turn.conn, turn.property_id, order_id)
-    return short(order_id, order["number"], order["status"], order["channel_version"], stays)
+    house = read_house(turn.conn, turn.property_id)
+    return short(dict(order), stays, house, turn.now)
 
 
-def short(order_id: str, number: str, status: str, version: int, stays: Sequence[Reservation]) -> dict[str, Any]:
-    """What every delivery of an order is answered with."""
-    told = [{"reservation_id": stay.reservation_id, "number": stay.number, "status": str(stay.status), "room": stay.room} for stay in stays]
-    return {"order_id": order_id, "number": number, "status": status, "version": version, "reservations": told}
+def short(order: Mapping[str, Any], stays: Sequence[Reservation], house: House, now: datetime) -> dict[str, Any]:
+    """What every delivery of an order is answered with. What may be done is judged by dates and state; rooms are not looked at."""
+    told = [
+        {
+            "reservation_id": stay.reservation_id, "number": stay.number, "status": str(stay.status), "room": stay.room,
+            "actions": [asdict(one) for one in books.actions(stay, Context(now, early=house.early(stay.arrival)))],
+        }
+        for stay in stays
+    ]  # fmt: skip
+    plain = {name: order[name] for name in ("order_id", "number", "status")}
+    return {**plain, "version": order["channel_version"], "reservations": told}

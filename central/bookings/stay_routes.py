@@ -1,19 +1,22 @@
 """The API of stays: check-in, move, departure, check-out, keys, cards, folio; and the desk's lists."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from central.bookings import facts, keys, stays, views
+from central.bookings import books, facts, keys, stays, views
 from central.bookings.board import BoardRoom, DeviceView, board, devices
+from central.bookings.books import ActionView
 from central.bookings.requests import CheckInIn, CheckOutIn, CutKeyIn, DepartureIn, PaymentIn, ReverseIn, RoomIn
 from central.bookings.stays import Done
 from central.bookings.views import ReservationRow, ReservationView
 from central.folio import ledger
 from central.problems import NotFound
+from central.rooms.house import read_house
 from central.staff.answers import CHANGES, READS, IdempotencyKey, change_once
 from central.staff.guard import Caller, may, services_of
 from central.staff.permissions import Permission
@@ -22,6 +25,7 @@ from central.sync import jobs
 from central.sync.jobs import JobState
 from central.upkeep import tasks
 from central.upkeep.tasks import Task
+from wire.stays import Context
 
 routes = APIRouter(prefix="/api/v1", tags=["stays"])
 See = Annotated[Caller, Depends(may(Permission.STAYS_SEE))]
@@ -39,6 +43,7 @@ class StayChanged(BaseModel):
     room: str | None
     arrival: date
     departure: date
+    actions: list[ActionView]
     warning: str | None = None
 
 
@@ -64,17 +69,20 @@ class Posted(BaseModel):
     posting_id: str | None = None
 
 
-def _changed(done: Done) -> dict[str, Any]:
+def _changed(turn: Turn, done: Done) -> dict[str, Any]:
     stay = done.stay
+    house = read_house(turn.conn, turn.property_id)
+    owed = ledger.balance(turn.conn, turn.property_id, stay.reservation_id)
+    judged = books.actions(stay, Context(turn.now, early=house.early(stay.arrival)), owed)
     return {
         "reservation_id": stay.reservation_id, "number": stay.number, "status": str(stay.status), "room": stay.room,
         "arrival": stay.arrival.isoformat(), "departure": stay.departure.isoformat(),
-        "warning": str(done.warning) if done.warning else None,
+        "warning": str(done.warning) if done.warning else None, "actions": [asdict(one) for one in judged],
     }  # fmt: skip
 
 
 async def _stay(request: Request, caller: Caller, key: str | None, use_case: Callable[[Turn], Done]) -> dict[str, Any]:
-    return await change_once(request, caller, key, lambda turn: _changed(use_case(turn)))
+    return await change_once(request, caller, key, lambda turn: _changed(turn, use_case(turn)))
 
 
 @routes.get("/board", responses=READS)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, or_, select, tuple_
 
 from central.bookings import books, keys, stays
-from central.bookings.books import Reservation
+from central.bookings.books import ActionView, Reservation
 from central.folio import ledger
 from central.folio.ledger import Posting
 from central.guests import profiles
@@ -20,12 +20,8 @@ from central.sync import jobs
 from central.sync.jobs import JobState
 from wire.entities import Care, Guest
 from wire.rooms import Front
-from wire.stays import Action, Context, RoomState, Status, allowed
+from wire.stays import Context, RoomState, Status
 
-OFFERED = (  # what the API has a verb for
-    Action.AMEND, Action.ASSIGN, Action.CHECK_IN, Action.CUT_KEY, Action.MOVE, Action.EXTEND, Action.SHORTEN, Action.CHECK_OUT,
-    Action.CANCEL, Action.NO_SHOW,
-)  # fmt: skip
 DOOR_EVENTS = 20
 _RIGHTS = (
     select(door_right)
@@ -51,15 +47,6 @@ _DAY = (
 )
 _PAGE = select(orders).where(orders.c.property_id == bindparam("p")).order_by(orders.c.taken_at.desc(), orders.c.order_id.desc())
 _AFTER = _PAGE.where(tuple_(orders.c.taken_at, orders.c.order_id) < tuple_(bindparam("at", type_=orders.c.taken_at.type), bindparam("id")))
-
-
-@dataclass(frozen=True, slots=True)
-class ActionView:
-    """Whether an action may be done; `reason_code` says why not, or (allowed) what to mind."""
-
-    action: str
-    allowed: bool
-    reason_code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +200,7 @@ def reservation_view(conn: Connection, vault: Vault, property_id: str, reservati
         keys=_keys(conn, property_id, reservation_id),
         jobs=tuple(jobs.of_reservation(conn, property_id, reservation_id)),
         door_events=_events(conn, property_id, doors),
-        actions=_actions(stay, context, owed),
+        actions=books.actions(stay, context, owed),
     )
 
 
@@ -223,13 +210,6 @@ def _room(conn: Connection, property_id: str, stay: Reservation) -> RoomState | 
     row = assignment.read_room(conn, property_id, stay.room)
     taken, broken = assignment.obstacles(conn, property_id, stay.room, stay.arrival, stay.departure, stay.reservation_id)
     return RoomState(care=Care(row.care), occupied=row.front == Front.OCCUPIED, out_of_order=broken, taken=taken)
-
-
-def _actions(stay: Reservation, context: Context, owed: int) -> tuple[ActionView, ...]:
-    judged = allowed(books.view(stay, owed), context)
-    return tuple(
-        ActionView(str(one.action), one.ok, str(one.reason_code) if one.reason_code else None) for one in judged if one.action in OFFERED
-    )
 
 
 def _keys(conn: Connection, property_id: str, reservation_id: str) -> tuple[KeyView, ...]:

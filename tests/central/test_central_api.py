@@ -90,7 +90,11 @@ async def test_an_order_is_taken_and_the_guest_checked_in(program: httpx.AsyncCl
     taken = await program.post("/api/v1/orders", json=ORDER)
     assert (taken.status_code, taken.json()["created"]) == (201, True)
     stay = taken.json()["reservations"][0]["reservation_id"]
+    may = {one["action"] for one in taken.json()["reservations"][0]["actions"] if one["allowed"]}
+    assert may == {"amend", "assign", "cancel", "check_in"}
     done = await program.post(f"/api/v1/reservations/{stay}/check-in", json={"keys": 2})
+    refused = {one["action"]: one["reason_code"] for one in done.json()["actions"] if not one["allowed"]}
+    assert refused == dict.fromkeys(["amend", "assign", "cancel", "check_in", "no_show"], "already_in_house")
     assert (done.status_code, done.json()["status"], done.json()["room"]) == (200, "in_house", "201")
     seen = (await program.get(f"/api/v1/reservations/{stay}")).json()
     assert (seen["reservation"]["guest"]["display_name"], seen["reservation"]["persons"], len(seen["keys"])) == ("Ada Lovelace", 3, 2)

@@ -263,7 +263,7 @@ async def test_a_reservation_says_what_may_be_done_and_why_not(hotel: Hotel) -> 
     assert actions["cancel"] == (True, None)
     assert actions["check_in"] == (False, "not_due_yet")
     assert actions["cut_key"] == (False, "not_in_house")
-    assert set(actions) == {str(action) for action in views.OFFERED}
+    assert set(actions) == {str(action) for action in books.OFFERED}
 
 
 # ---------------------------------------------------------------- what the box reports
