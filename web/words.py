@@ -247,7 +247,14 @@ _DENIED = {
     "privacy": N_("Not opened: bolted from inside"),
     "low_power": N_("Not opened: battery too weak"),
 }
-_DOOR = (N_("Door open"), N_("Door closed"), N_("Door jammed"), N_("Door forced"), N_("Door contact faulty"), N_("Door left ajar"))
+_DOOR = {
+    "open": Word(N_("Door open"), "door", "quiet"),
+    "closed": Word(N_("Door closed"), "door", "quiet"),
+    "jammed": Word(N_("Door jammed"), "alert", "bad"),
+    "forced": Word(N_("Door forced"), "alert", "bad"),
+    "error": Word(N_("Door contact faulty"), "alert", "warn"),
+    "ajar": Word(N_("Door left ajar"), "door", "warn"),
+}
 _ALARM = {
     "jammed": N_("Alarm: bolt stuck"),
     "factory_reset": N_("Alarm: the lock was reset"),
@@ -271,7 +278,10 @@ _PLAIN = {
 
 
 def door_event(kind: str, data: Mapping[str, Any]) -> Word:
-    """Return what one entry of a lock's log means; a kind that is not known reads as "Other event of the lock"."""
+    """Return what one entry of a lock's log means, its data in the words of the device sheet (`source`, `reason`, `state`, `kind`, `on`).
+
+    A kind that is not known reads as "Other event of the lock".
+    """
     if kind == "lock_operation":
         source = str(data.get("source", ""))
         if data.get("op") == "lock":
@@ -280,21 +290,14 @@ def door_event(kind: str, data: Mapping[str, Any]) -> Word:
     if kind == "access_denied":
         return Word(_DENIED.get(str(data.get("reason", "")), N_("Not opened")), "cross", "bad")
     if kind == "door_state":
-        state = data.get("state")
-        known = isinstance(state, int) and 0 <= state < len(_DOOR)
-        return Word(_DOOR[int(str(state))] if known else N_("The door moved"), "door", "bad" if state in {2, 3} else "quiet")
+        return _DOOR.get(str(data.get("state")), Word(N_("The door moved"), "door", "quiet"))
     if kind == "deadbolt":
         return Word(N_("Bolted from inside") if data.get("on") else N_("No longer bolted from inside"), "minus", "quiet")
     if kind == "privacy":
         return Word(N_("Privacy on") if data.get("on") else N_("Privacy off"), "minus", "quiet")
     if kind == "alarm":
-        return Word(_ALARM.get(_alarm_name(data), N_("Alarm of the lock")), "alert", "bad")
+        return Word(_ALARM.get(str(data.get("kind")), N_("Alarm of the lock")), "alert", "bad")
     return _PLAIN.get(kind, Word(N_("Other event of the lock"), "dot", "quiet"))
-
-
-def _alarm_name(data: Mapping[str, Any]) -> str:
-    """The kind of an alarm; the device sheet leaves the field's name open, so each customary one is looked at."""
-    return next((str(data[name]) for name in ("alarm", "kind", "name", "reason") if name in data), "")
 
 
 def coded(code: str) -> Word:

@@ -6,7 +6,7 @@ from datetime import date
 from central.bookings.board import BoardRoom, DeviceView
 from central.bookings.views import ReservationRow
 from central.pages.queries import Found, Today, Types
-from central.pages.views import Board, Doors, Due, Line, Names, RoomPage, Tile, Trouble, counts
+from web.views import Board, Doors, Due, Line, Names, RoomPage, Tile, Trouble, counts
 from wire.stays import Status
 
 QUIET_FLAGS = frozenset({"event_overflow", "nvram_reset"})  # for engineering, not for the desk

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 from central.bookings.board import DeviceView
 from central.bookings.views import DoorEventView, KeyView
 from central.folio.ledger import Posting
-from central.pages import views
 from central.pages.board import line, names, status_of
 from central.pages.queries import OneOrder, Today, pending
 from central.rooms.house import House
 from central.sync.jobs import JobState
+from web import views
 from wire.entities import Care, KeyKind, KeyStatus
 from wire.jobs import JobKind
 from wire.rooms import READY, Front

@@ -17,7 +17,7 @@ import web
 from central.bookings.board import BoardRoom
 from central.bookings.views import ReservationRow
 from central.pages import board as boards
-from central.pages import frame, queries, views
+from central.pages import frame, queries
 from central.pages import order as orders
 from central.pages.frame import PageRoute, Viewer
 from central.problems import NotFound, Problem
@@ -25,6 +25,7 @@ from central.rooms.house import House
 from central.services import Services
 from central.staff.permissions import Permission
 from central.store.wakeups import RESYNC, Wakeup
+from web import views
 from web.catalogue import N_
 from web.live import Changed, LivePage, Read
 

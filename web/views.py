@@ -1,4 +1,4 @@
-"""What the pages show, as values: pure functions of query results make them, templates draw them, live pages compare them.
+"""What the pages of both desks show, as values: pure functions of what was read make them, templates draw them, live pages compare them.
 
 All instants are already in the hotel's zone. A view holds no "now": two equal views look the same at any time; ages count in the
 browser from the instants that are here. Codes stay codes; words and colours are the templates' business (web/words.py).
