@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from central.store import migrations
 from central.store.database import Store, database_url
 from tests.lanes import postgresql
 
+CHOSEN_FROM: pytest.StashKey[Counter[str]] = pytest.StashKey()  # how many tests there are for each database
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "max_connections=60", "shared_buffers=16MB")
 START_LIMIT_S = 60  # two cores shared with seven others

@@ -19,6 +19,7 @@ from central.store.metadata import metadata
 from central.store.tables import feed_head, property_
 from central.store.turn import take_turn
 from central.store.wakeups import Wakeup, announce
+from tests.stores import CHOSEN_FROM
 
 HOUSE = {
     "property_id": "demo", "number": 42, "name": "Demo", "time_zone": "Europe/Paris", "currency": "EUR", "check_in": "15:00",
@@ -122,11 +123,7 @@ def test_no_whole_number_is_too_small_for_a_device() -> None:
 
 
 def test_the_suite_runs_as_often_on_postgresql_as_on_sqlite(request: pytest.FixtureRequest) -> None:
-    ran = Counter(
-        item.callspec.params["address"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "address" in item.callspec.params
-    )
+    ran = request.config.stash[CHOSEN_FROM]
     assert ran["sqlite"] == ran["postgresql"] > 0
 
 
