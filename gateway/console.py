@@ -99,6 +99,7 @@ async def box_health(parts: "Parts") -> dict[str, Any]:
             "simulated": isinstance(parts.clock, SimulatedClock),
         },
         "link": link,
+        "open_work": await parts.store.read(health.open_work),
         "store": {"waiting": parts.store.backlog, "set_aside": parts.store.set_aside.name if parts.store.set_aside else None},
         "devices": by_health,
         "doors_in_trouble": {str(number): round(seconds, 1) for number, seconds in sorted(troubled.items())},
