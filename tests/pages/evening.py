@@ -94,7 +94,7 @@ async def cards(hotel: Hotel, stay: str) -> None:
     hotel.clock.move(timedelta(minutes=4))
     await at_door(hotel, "access_denied", 1, int(room), reason="superseded")
     await at_door(hotel, "lock_operation", 2, int(room), key_id=first.key_id, op="unlock", source="rfid")
-    await at_door(hotel, "door_state", 3, int(room), state=1)
+    await at_door(hotel, "door_state", 3, int(room), state="closed")
 
 
 @asynccontextmanager

@@ -163,9 +163,9 @@ def test_every_icon_that_is_named_is_drawn() -> None:
         ("lock_operation", {"op": "lock", "source": "auto"}, "Locked"),
         ("access_denied", {"reason": "superseded"}, "Not opened: a newer key has replaced this one"),
         ("access_denied", {}, "Not opened"),
-        ("door_state", {"state": 0}, "Door open"),
+        ("door_state", {"state": "open"}, "Door open"),
         ("door_state", {"state": 77}, "The door moved"),
-        ("alarm", {"alarm": "forced"}, "Alarm: the door was forced"),
+        ("alarm", {"kind": "forced"}, "Alarm: the door was forced"),
         ("something_new", {}, "Other event of the lock"),
     ],
 )
