@@ -151,7 +151,8 @@ def events(body: bytes, device: str) -> list[EventBody]:
                 raise BadFrame("unknown_version")
             if one.device_id != device:
                 raise BadFrame("wrong_device")
-    except ValidationError:
+            one.ts.astimezone(UTC)
+    except (ValidationError, OverflowError):  # 0001-01-01T00:00+14:00 is no instant in UTC
         raise BadFrame("malformed") from None
     return said
 

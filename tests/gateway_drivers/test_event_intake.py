@@ -93,7 +93,7 @@ async def test_with_the_waiting_taken_away_a_power_cut_loses_an_event(monkeypatc
     """Shows that the test above bites: acknowledge at arrival, lose the power before the commit, and nobody has the event."""
 
     def at_arrival(intake: EventIntake, one: Event) -> "asyncio.Future[None]":
-        intake._emit(one)
+        _ = intake._emit(one)
         intake._acknowledge(one.log_id, one.seq)
         return asyncio.get_running_loop().create_future()
 

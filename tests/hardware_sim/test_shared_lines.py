@@ -14,31 +14,31 @@ from gateway.buses.failures import LinkDown
 from gateway.buses.modbus import LineSettings, ModbusLine
 from gateway.buses.mqtt import Message, MqttBus, MqttSettings
 from gateway.buses.turns import Turns
-from gateway.device import Code, RaiseFloor, Setting
-from gateway.drivers.registry import load
 from tests.hardware_sim.broker import GATEWAY, GATEWAY_PASSWORD, broker, free_port
 from tests.hardware_sim.conftest import MakeRig
-from tests.hardware_sim.rig import K_CARD, K_DEV, NUMBER, SLUG, Counted, Log, Notes, supervised
+from tests.hardware_sim.rig import K_CARD, K_DEV, NUMBER, SLUG, UNIT, Counted
 
 
 async def test_a_dead_unit_never_holds_its_line(make_rig: MakeRig) -> None:
     rig = await make_rig("lock", "modbus")
-    await rig.quiet()
-    dead = Setting("lock-9", SLUG, K_DEV, {"line": "east", "unit": 99, "poll_s": 0.05})
-    driver = load("modbus_lock").connect(dead, rig.buses, Notes(), Counted(), rig.now)
-    polling = asyncio.create_task(supervised(driver, Log()))
-    line = rig.buses.modbus["east"]
-    await rig.log.until(lambda: line.dead(99))
-    before, loop = line.transactions, asyncio.get_running_loop()
-    begun, worst = loop.time(), 0.0
-    for floor in range(20):
-        asked = loop.time()
-        assert (await rig.driver.apply(rig.command(RaiseFloor(floor << 8)))).code is Code.OK
-        worst = max(worst, loop.time() - asked)
-    polling.cancel()
-    assert worst < 1.0  # one probe of the dead unit takes 0.5 s; ten of them would take five
-    assert line.transactions - before > 20
-    assert loop.time() - begun < 10
+    side = next(one for one in rig.hotel.sides if isinstance(one, SimulatedLine))
+    line = ModbusLine("east", LineSettings(host="127.0.0.1", port=side.port, limit_s=0.2))
+    for _ in range(2):
+        with pytest.raises(LinkDown, match="did not answer"):
+            await line.read_input(99, 0, 1)
+    assert line.dead(99)
+    before = line.transactions
+    for _ in range(50):
+        with pytest.raises(LinkDown, match="probed again"):
+            await line.read_input(99, 0, 1)
+    assert line.transactions == before  # it is not even asked
+    assert (await line.read_input(UNIT, 0, 1))[0] == 0x0100
+    async with asyncio.timeout(15):
+        while line.transactions < before + 2:  # and now and then it is
+            with contextlib.suppress(LinkDown):
+                await line.read_input(99, 0, 1)
+            await asyncio.sleep(0.02)
+    await line.close()
 
 
 async def test_a_line_that_was_cut_is_opened_again() -> None:
