@@ -6,6 +6,7 @@ The order of the calls is the order of the log. An event that comes again is rec
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from gateway.device import Condition, DelRight, Event, LockKind, Report, State
 from gateway.memory import DeviceMemory
 from gateway.rules import progress
 from gateway.rules.door import after
-from gateway.store import Store, Tx
+from gateway.store import Store, StoreError, Tx
 from gateway.witness import Witness
 from host.clock import Clock
 from wire.facts import DeviceHealth, DoorEvent, RightState
@@ -87,7 +88,7 @@ class Engine:
     def _queue(self, report: Report) -> "asyncio.Future[None]":
         witness = Witness.at(self._clock, f"device/{report.device}")
         pending = self.memory(report.device).taken()
-        done = self._store.write(lambda tx: self._take(tx, report, witness, pending))
+        done = self._store.write(lambda tx: self._take_or_keep(tx, report, witness, pending))
         if isinstance(report, Condition):
             done.add_done_callback(self._news)
         return done  # type: ignore[return-value]  # nobody but `_news` reads the result
@@ -109,6 +110,23 @@ class Engine:
             self._on_news(news)
 
     # ------------------------------------------------------------ one transaction
+
+    def _take_or_keep(self, tx: Tx, report: Report, witness: Witness, pending: Callable[[Tx], None] | None) -> News | None:
+        """Take `report`. One that cannot be worked off is kept as `unreadable`: refused, its device would repeat it for ever."""
+        try:
+            return self._take(tx, report, witness, pending)
+        except (StoreError, sqlite3.Error):
+            raise  # the medium: the device sends it again
+        except Exception as fault:  # noqa: BLE001 - whatever one report does to us, the others go on
+            tx.undo()
+            _log.error("%s: a report (%s) could not be worked off: %s", report.device, type(report).__name__, type(fault).__name__)
+        if pending is not None:
+            pending(tx)
+        if isinstance(report, Event):
+            said = {"type": report.type, "why": "could not be worked off"}
+            kept = Event(report.device, report.log_id, report.seq, witness.now, "invalid", "unreadable", said)
+            return self._take(tx, kept, witness, None)
+        return None
 
     def _take(self, tx: Tx, report: Report, witness: Witness, pending: Callable[[Tx], None] | None) -> News | None:
         if pending is not None:

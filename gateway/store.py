@@ -63,6 +63,11 @@ class Tx:
         self.db = db
         self.touched: set[str] = set()
 
+    def undo(self) -> None:
+        """Take back all that this function has written so far; what it writes from here on stands."""
+        self.db.execute("ROLLBACK TO one")
+        self.touched.clear()
+
     def touch(self, *what: str) -> None:
         """Name what this function changed (`stay/<id>`, `outbox/desk`); watchers hear it after COMMIT, or never."""
         self.touched.update(what)

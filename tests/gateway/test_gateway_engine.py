@@ -1,7 +1,8 @@
 """What devices report: stored once, in order, with the facts that follow, before the device is told to forget it."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,15 @@ async def test_a_lost_driver_makes_its_device_offline(box: Box) -> None:
     box.clock.move(timedelta(seconds=1))
     await box.engine.emit(event(1))
     assert [fact.health for fact in box.facts() if isinstance(fact, DeviceHealth)] == ["online", "offline"]
+
+
+async def test_an_event_that_cannot_be_worked_off_is_kept_and_holds_up_nobody(box: Box) -> None:
+    before_time = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))  # no instant in UTC: no fact can be made of it
+    first, second = box.engine.emit(replace(event(1), at=before_time)), box.engine.emit(event(2))
+    await first
+    await second
+    kept = box.store.peek(lambda db: [(row["seq"], row["type"]) for row in db.execute("SELECT seq, type FROM event ORDER BY seq")])
+    assert kept == [(1, "unreadable"), (2, "door_state")]
+    assert [fact.type for fact in box.facts() if isinstance(fact, DoorEvent)] == ["unreadable", "door_state"]
+    await box.engine.emit(replace(event(1), at=before_time))
+    assert len([fact for fact in box.facts() if isinstance(fact, DoorEvent)]) == 2
