@@ -163,6 +163,8 @@ class ItemConsumed:
 
 @dataclass(frozen=True, slots=True)
 class ConsumptionReview:
+    """A question about one removal; `log_id` names it together with device, slot and removal_no."""
+
     device: str
     room: str
     slot: int
@@ -170,6 +172,7 @@ class ConsumptionReview:
     reason: str
     at: AwareDatetime
     stay_id: str | None = None
+    log_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

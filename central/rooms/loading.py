@@ -12,11 +12,13 @@ from central.problems import Conflict
 from central.rooms.care import publish_room
 from central.rooms.house import business_date_at, publish_property
 from central.rooms.inventory import HORIZON, open_nights, resize
+from central.rooms.price_lists import MINIBAR, set_prices
 from central.rooms.property_file import WEEKDAYS, PropertyFile
 from central.store import audit
 from central.store.tables import feed_head, property_, rate, room, room_door, room_type, tax
 from central.store.turn import Turn
 from central.store.vault import Vault
+from wire.entities import Item
 
 _KNOWN = select(property_).where(property_.c.property_id == bindparam("p"))
 _TYPE_OF = select(room.c.room, room.c.room_type).where(room.c.property_id == bindparam("p"))
@@ -45,6 +47,7 @@ def load_property(conn: Connection, told: PropertyFile, actor: str, now: datetim
     publish_property(turn)
     for one in told.rooms:
         publish_room(turn, one.number)
+    set_prices(turn, MINIBAR, (Item(article.sku, article.names, article.gross_minor, article.tax) for article in told.minibar))
     audit.record(turn, "property_loaded", f"property/{told.slug}", rooms=len(told.rooms))
     return known is None
 

@@ -51,6 +51,15 @@ class Price(Section):
     weekdays: dict[Weekday, Annotated[int, Field(ge=0)]] = {}
 
 
+class Article(Section):
+    """One thing that lies in minibars, tax included, in minor units."""
+
+    sku: Annotated[str, Field(min_length=1, max_length=64)]
+    names: Annotated[dict[str, str], Field(min_length=1)]
+    gross_minor: Annotated[int, Field(ge=0)]
+    tax: str
+
+
 class PropertyFile(Section):
     """A whole property."""
 
@@ -67,6 +76,7 @@ class PropertyFile(Section):
     room_types: Annotated[list[RoomType], Field(min_length=1)]
     rooms: Annotated[list[Room], Field(min_length=1)]
     prices: list[Price]
+    minibar: list[Article] = []
 
 
 def read_property(path: Path) -> PropertyFile:
@@ -86,6 +96,8 @@ def _problems(document: Document, told: PropertyFile) -> list[Problem]:
         *_doubles(document, "room_types.{}.code", types),
         *_doubles(document, "rooms.{}.number", numbers),
         *_doubles(document, "prices.{}.type", priced),
+        *_doubles(document, "minibar.{}.sku", [article.sku for article in told.minibar]),
+        *_strangers(document, "minibar.{}.tax", [article.tax for article in told.minibar], list(told.taxes), "one of the taxes"),
         *_strangers(document, "rooms.{}.type", [room.type for room in told.rooms], types, "the code of a room type"),
         *_strangers(document, "prices.{}.type", priced, types, "the code of a room type"),
         *_strangers(document, "prices.{}.tax", [price.tax for price in told.prices], list(told.taxes), "one of the taxes"),

@@ -288,6 +288,16 @@ folio = Table(
     _under("reservation", "reservation_id"),
     UniqueConstraint("property_id", "reservation_id"),
 )
+price_list = Table(  # one version of an outlet's prices; items as in wire.entities.Item
+    "price_list",
+    metadata,
+    _key(),
+    _key("outlet"),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_from", Instant, nullable=False),
+    Column("items", JSON, nullable=False),
+    _under("property"),
+)
 posting = Table(  # append-only: nobody edits, a mistake is reversed by another line
     "posting",
     metadata,

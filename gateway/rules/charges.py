@@ -73,4 +73,4 @@ def owed(
 
 def review(fridge: Fridge, take: Take, reason: str, stay_id: str | None = None) -> ConsumptionReview:
     """Return the question to a person about one take."""
-    return ConsumptionReview(fridge.device, fridge.room, take.slot, take.removal_no, reason, take.at, stay_id)
+    return ConsumptionReview(fridge.device, fridge.room, take.slot, take.removal_no, reason, take.at, stay_id, take.log_id)
