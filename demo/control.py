@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from demo.relay import MODES, Relay
+from host.exits import HostError
 
 Program = Literal["gateway", "central", "broker", "sim"]
 Act = Literal["kill9", "start"]
@@ -62,5 +63,9 @@ def switchboard(token: str, relay: Relay, act: Callable[[Program, Act], Awaitabl
     @app.exception_handler(HTTPException)
     async def said(_: object, problem: HTTPException) -> JSONResponse:
         return JSONResponse({"title": problem.detail}, problem.status_code, media_type="application/problem+json")
+
+    @app.exception_handler(HostError)
+    async def not_done(_: object, problem: HostError) -> JSONResponse:
+        return JSONResponse({"title": str(problem)}, 503, media_type="application/problem+json")
 
     return app
