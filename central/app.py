@@ -7,11 +7,9 @@ Central(...).start()/stop()  the running program: store, clock, turn of the day,
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Connection, select
@@ -193,8 +191,3 @@ class Central:
 
 def _not_simulated(conn: Connection) -> list[str]:
     return [str(slug) for slug in conn.execute(select(property_.c.property_id).where(~property_.c.simulated)).scalars()]
-
-
-def about() -> Mapping[str, Any]:
-    """What the program is, for `--version`."""
-    return {"program": "latchkey-central", "api": VERSION, "schema": migrations.newest()}

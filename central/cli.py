@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from central.services import Services
     from central.sync.enrolment import BoxState
 
-cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Central: orders, rooms, bills and keys."
+cli = typer.Typer(  # plain help: rich costs a third of the time until it stands
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Central: orders, rooms, bills and keys.",
 )
 property_cli = typer.Typer(no_args_is_help=True, help="Properties.")
 gateway_cli = typer.Typer(no_args_is_help=True, help="The boxes of the properties.")

@@ -48,11 +48,11 @@ def upgrade(url: URL) -> tuple[str | None, str]:
         path = Path(str(url.database))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        with sqlite.file_lock(url) as lock:
-            lock(True)
-            engine = sqlite.writer(url)
-            with engine.begin() as conn:
-                before = _upgrade(conn)
+        lock = sqlite.FileLock(url)
+        engine = sqlite.writer(url)
+        with lock, engine.begin() as conn:
+            before = _upgrade(conn)
+        lock.close()
     else:
         engine = postgresql.writer(url)
         with engine.begin() as conn:

@@ -5,9 +5,8 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +48,31 @@ def writer(url: URL) -> Engine:
     return made
 
 
-@contextmanager
-def file_lock(url: URL) -> Iterator[Callable[[bool], None]]:
-    """Yield a switch that takes (True) and gives back (False) the lock file beside the database.
+class FileLock:
+    """The lock file beside the database; one object a writer, used by one thread at a time. Raises OSError when it cannot be made.
 
     A program that writes without it starves the others for seconds: SQLite's own wait is a lottery.
     """
-    handle = os.open(Path(f"{url.database}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield lambda take: fcntl.flock(handle, fcntl.LOCK_EX if take else fcntl.LOCK_UN)
-    finally:
-        os.close(handle)
+
+    def __init__(self, url: URL) -> None:
+        self._handle = os.open(Path(f"{url.database}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._handle)
 
 
 class GroupWriter:
     """The one writer thread: what is queued while a commit is under way forms the next group."""
 
     def __init__(self, url: URL, publish: Callable[[tuple[Wakeup, ...]], None]) -> None:
-        self._url, self._publish = url, publish
+        self._engine, self._lock, self._publish = writer(url), FileLock(url), publish
         self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
         self._thread.start()
@@ -83,14 +89,13 @@ class GroupWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        made = writer(self._url)
-        with file_lock(self._url) as lock:
-            ended = False
-            while not ended:
-                group, ended = self._next_group()
-                if group:
-                    self._commit(made, group, lock)
-        made.dispose()
+        ended = False
+        while not ended:
+            group, ended = self._next_group()
+            if group:
+                self._commit(group)
+        self._engine.dispose()
+        self._lock.close()
 
     def _next_group(self) -> tuple[list[Queued], bool]:
         group: list[Queued] = []
@@ -105,19 +110,16 @@ class GroupWriter:
                 group.append(item)
         return group, False
 
-    def _commit(self, made: Engine, group: list[Queued], lock: Callable[[bool], None]) -> None:
+    def _commit(self, group: list[Queued]) -> None:
         outcomes: list[tuple[Any, BaseException | None]] = []
         woken: list[Wakeup] = []
-        lock(True)
         try:
-            with made.connect() as conn, conn.begin():
+            with self._lock, self._engine.connect() as conn, conn.begin():
                 outcomes += [_alone(conn, use_case, woken) for use_case, _ in group]
         except Exception as error:  # noqa: BLE001 - BEGIN or COMMIT itself: nobody's change is there, and everybody must know
             outcomes = [(None, error)] * len(group)
         else:
             self._publish(tuple(woken))
-        finally:
-            lock(False)
         for (_, future), (answer, refusal) in zip(group, outcomes, strict=True):
             if refusal is None:
                 future.set_result(answer)

@@ -24,6 +24,7 @@ from host.configuration import ConfigurationError, read
 from host.exits import HostError
 from host.home import Home
 from tests.central.hotel import NOON
+from tests.stores import Server
 
 DEMO = Path("configs/properties/demo.yaml")
 
@@ -186,3 +187,12 @@ def test_a_sealed_field_opens_only_in_its_own_place_and_with_its_key(tmp_path: P
             other.open(place, sealed)
     with pytest.raises(Unreadable, match="key or version"):
         vault.open("guest/demo/1/name", b"\x02" + sealed[1:])
+
+
+@pytest.mark.postgresql
+async def test_an_empty_postgresql_database_is_made_ready_too(postgresql_server: Server, tmp_path: Path) -> None:
+    postgresql_server.run("CREATE DATABASE fresh TEMPLATE template0")
+    for _ in range(2):
+        store, _ = await open_store(postgresql_server.url("fresh"), Home(tmp_path).prepared(), NOON)
+        assert "demo" in await store.read(all_properties)
+        await asyncio.to_thread(store.close)

@@ -1,8 +1,11 @@
 """Central's store: one way to read and to write, the same promises on both databases."""
 
 import asyncio
+import shutil
+import threading
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -135,3 +138,33 @@ async def test_a_second_process_waits_for_the_lock_file_instead_of_failing(store
     finally:
         second.close()
     assert await store.read(lambda conn: conn.execute(text("SELECT last_number FROM property")).scalar_one()) == 1040
+
+
+async def test_a_commit_that_fails_is_known_to_everybody_in_its_group(tmp_path: Path, sqlite_template: Path) -> None:
+    store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'central.db')}")
+    await store.write(found)
+    began, ready = threading.Event(), threading.Event()
+
+    def slow(conn: Connection) -> None:
+        began.set()
+        ready.wait()
+
+    def breaks(conn: Connection) -> None:
+        conn.exec_driver_sql("ROLLBACK")  # as SQLite itself does when the disk is full
+        raise ValueError("the disk is full")
+
+    first = asyncio.ensure_future(store.write(slow))
+    await asyncio.to_thread(began.wait)
+    rest = [asyncio.ensure_future(store.write(one)) for one in (count_up, breaks, count_up)]
+    await asyncio.sleep(0)
+    ready.set()
+    await first
+    outcomes = await asyncio.gather(*rest, return_exceptions=True)
+    assert all(isinstance(one, Exception) for one in outcomes), outcomes
+    assert await store.write(count_up) == 1001
+    store.close()
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Store(f"sqlite:///{tmp_path / 'nowhere' / 'central.db'}")
