@@ -9,6 +9,7 @@ Only the writer's connection writes and checkpoints: SQLite before 3.51.3 can lo
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -31,6 +32,7 @@ GROUP_LIMIT = 300  # functions in one commit; measured: 100 to 500 are equal, 2,
 QUEUE_LIMIT = 20_000  # functions that may wait; a burst of 20,000 readings fits
 CHECKPOINT_BYTES = 4 * 1024 * 1024  # the WAL is folded back when it has grown past this
 READERS = 2
+OWN_FILE = 0o600  # guests' names and the hashes of PINs lie in it
 
 _log = logging.getLogger(__name__)
 
@@ -271,6 +273,10 @@ class Store:
         if self.path.exists() and (why := damage(self.path)):
             self.set_aside = _move_away(self.path)
             _log.error("store: %s is damaged (%s): set aside as %s, a new one is filled from central", self.path, why, self.set_aside.name)
+        self.path.touch(mode=OWN_FILE)
+        for suffix in ("", "-wal", "-shm"):  # the last two are made by SQLite with the first one's mode
+            with contextlib.suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).chmod(OWN_FILE)
         return connect(self.path)
 
 

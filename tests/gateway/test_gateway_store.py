@@ -224,3 +224,15 @@ def test_nothing_acknowledged_is_lost_when_the_power_goes(tmp_path: Path) -> Non
         db.close()
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+async def test_the_store_is_readable_by_the_boxs_account_only(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    path.touch(mode=0o644)
+    path.chmod(0o644)  # a file of an earlier version
+    store = Store(path)
+    store.open()
+    await store.write(lambda tx: tx.db.execute("INSERT INTO device (name) VALUES ('lock-201')").rowcount)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("box.db*") if "ballast" not in file.name}
+    await store.close()
+    assert modes == {"box.db": 0o600, "box.db-wal": 0o600, "box.db-shm": 0o600}
