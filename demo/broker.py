@@ -7,6 +7,7 @@ fifteen-fold); amqtt knows accounts but no topic rules here, and says so by its 
 import asyncio
 import json
 import os
+import random
 import shutil
 import socket
 import sys
@@ -111,7 +112,12 @@ async def start(folder: Path, accounts: Accounts, host: str, port: int) -> tuple
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that was free a moment ago, below the range from which the kernel gives ports to callers (Linux: 32768 on)."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+        return port
