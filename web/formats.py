@@ -36,3 +36,13 @@ def money(minor: int, currency: str) -> str:
     whole, rest = divmod(abs(minor), 10**digits)
     text = f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "")
     return f"{'−' if minor < 0 else ''}{_SIGNS.get(currency, currency)} {text}"
+
+
+def minor(text: str, currency: str) -> int:
+    """Read an amount as people type it, with a point or a comma before the minor units; raise ValueError for anything else."""
+    digits = 0 if currency in _WHOLE else 2
+    whole, _, rest = text.strip().replace(",", ".").partition(".")
+    sign, whole = (-1, whole[1:]) if whole[:1] in {"-", "−"} else (1, whole)
+    if not (whole.isascii() and whole.isdigit()) or len(rest) > digits or (rest and not (rest.isascii() and rest.isdigit())):
+        raise ValueError("not an amount")
+    return sign * int(whole + rest.ljust(digits, "0"))

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from web import assets, formats, pieces, words
 from web.catalogue import LANGUAGES, TAGS, catalogue
+from web.views import LineState
 
 FOLDER = Path(__file__).parent / "jinja"
 
@@ -29,7 +30,8 @@ class NavItem:
 class Shell:
     """What stands around every page. `console` is a msgid that says which console this is; `place` the hotel's name.
 
-    `now` is business time in the hotel's zone; `live` the address of the page's event stream, None for a page that stands still.
+    `now` is business time in the hotel's zone; `live` the address of the page's event stream, None for a page that stands still;
+    `line` is how a box stands with central, None where nothing is between.
     """
 
     console: str
@@ -43,6 +45,7 @@ class Shell:
     live: str | None = None
     logout: str | None = None
     path: str = "/"
+    line: LineState | None = None
 
 
 @dataclass(frozen=True, slots=True)

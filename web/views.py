@@ -346,3 +346,52 @@ class RoomPage:
     stays: tuple[Line, ...]
     base: str
     back: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """How a box stands with central: live, connecting, waiting, refused or alone. `heard_at` only where it matters: not while live."""
+
+    state: str
+    heard_at: datetime | None
+    today: date
+    unsent: int = 0  # facts that central does not hold yet
+
+
+@dataclass(frozen=True, slots=True)
+class TabLine:
+    """One line that the box has added to a bill by itself."""
+
+    kind: str  # payment or item
+    text: str
+    amount_minor: int
+    at: datetime
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """The bill as a box knows it: what central said, when, and the box's own lines on top."""
+
+    base: str
+    balance_minor: int
+    central_minor: int
+    currency: str
+    heard_at: datetime | None
+    lines: tuple[TabLine, ...]
+    nightly: tuple[tuple[date, int], ...]
+    today: date
+    may_pay: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Changing the departure at a box. `backed_until` is the latest departure that its holds pay for."""
+
+    base: str
+    extend: ActionView
+    shorten: ActionView
+    departure: date
+    earliest: date
+    backed_until: date
+    managers: tuple[tuple[str, str], ...] = ()  # id, name: whose PIN sells what no hold covers

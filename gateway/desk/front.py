@@ -10,6 +10,7 @@ import web
 from gateway.desk import routes
 from gateway.desk.line import HasHealth, Line
 from gateway.desk.office import Office, TakesJobs
+from gateway.desk.pages import Pages
 from gateway.desk.people import People
 from gateway.desk.stays import Settle
 from gateway.engine import Unit
@@ -38,6 +39,8 @@ def office(
 def attach(app: FastAPI, desk: Office) -> None:
     """Give the console the desk's routes, static files and headers. Call it once, before it serves."""
     app.state.office = desk
+    app.state.desk_pages = Pages(desk.store)
+    app.add_api_route("/", routes.start, include_in_schema=False)
     app.include_router(routes.router)
     web.attach(app)
 
@@ -52,4 +55,5 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+        await app.state.desk_pages.live.close()
         desk.people.close()

@@ -5,7 +5,7 @@ Nights are half-open and named by the day on which they begin; before four in th
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -154,6 +154,14 @@ class House:
         front = Front.OCCUPIED if guest is not None and guest[1].status is StayStatus.IN_HOUSE else Front.VACANT
         return shown(Room(front, room.care, room.maintenance), guest[1] if guest else None, self.now)
 
+    def meant(self, stay_id: str, stay: StayBody) -> StayBody:
+        """Return the stay with the room that a check-in now would give it, where nobody has given it one."""
+        if stay.rooms or stay.status is not StayStatus.DUE_IN:
+            return stay
+        first = max(self.arrival(stay), self.business_date)
+        free = self.free(stay.room_type, first, max(self.departure(stay), first), stay_id)
+        return replace(stay, rooms=tuple(free[:1]), doors=())
+
     # ------------------------------------------------------------ the law
 
     def context(self, stay_id: str, stay: StayBody) -> Context:
@@ -164,12 +172,20 @@ class House:
         midnight = self._instant(self.arrival(stay), "00:00")
         return Context(self.now, room=state, posted=stay.balance_minor != 0, early=stay.arrive - midnight)
 
+    def _prices(self) -> PriceListBody | None:
+        lists = [one for one in self.prices if one.outlet == ROOM_PRICES and one.valid_from <= self.now]
+        return max(lists, key=lambda one: (one.valid_from, one.version), default=None)
+
+    def type_names(self, room_type: str) -> tuple[tuple[str, str], ...]:
+        """Return a room type's names by language, none when central has not told them."""
+        told = self._prices()
+        items = told.items if told is not None else ()
+        return next((tuple(sorted(item.names.items())) for item in items if item.sku.partition("/")[0] == room_type), ())
+
     def nightly(self, room_type: str, nights: Iterable[date]) -> tuple[int, ...]:
         """Return the house's gross price of each night; empty when central has not told the prices: then it prices them itself."""
-        lists = [one for one in self.prices if one.outlet == ROOM_PRICES and one.valid_from <= self.now]
-        if not lists:
-            return ()
-        items = {item.sku: item.gross_minor for item in max(lists, key=lambda one: (one.valid_from, one.version)).items}
+        told = self._prices()
+        items = {item.sku: item.gross_minor for item in told.items} if told is not None else {}
         found = [items.get(f"{room_type}/{night.weekday()}", items.get(room_type)) for night in nights]
         return () if None in found else tuple(cast("list[int]", found))
 

@@ -1,12 +1,14 @@
 """What callers of the desk send: shapes and limits; what it means is decided by the use cases."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.desk.office import Manager
+from gateway.desk.problems import Invalid
 from gateway.desk.walkins import Wish
+from web.formats import minor
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
@@ -26,6 +28,7 @@ class SignInIn(Told):
 
     staff: Word
     pin: Pin
+    next: Annotated[str, Field(max_length=400)] = ""  # where a browser goes on
 
 
 class CheckInIn(Told):
@@ -89,9 +92,26 @@ class CutKeyIn(Told):
 
 
 class PaymentIn(Told):
-    """Money received (negative: given back). The same `payment_id` counts once."""
+    """Money received (negative: given back), in minor units or as typed. The same `payment_id` counts once."""
 
     payment_id: Word
     method: Literal["cash", "card"]
-    amount_minor: Annotated[int, Field(ge=-(10**10), le=10**10)]
+    amount_minor: Annotated[int | None, Field(ge=-(10**10), le=10**10)] = None
+    amount: Annotated[str | None, Field(max_length=16)] = None
     reference: Annotated[str, Field(max_length=64)] = ""
+
+    def payment(self, currency: str) -> dict[str, Any]:
+        """Return the payment in minor units of the hotel's currency; raise Invalid for what is no amount."""
+        told = self.model_dump(include={"payment_id", "method", "reference"})
+        try:
+            amount = minor(self.amount or "", currency) if self.amount_minor is None else self.amount_minor
+        except ValueError:
+            raise Invalid("invalid_request", "This is no amount.", "Correct it.", ["amount"]) from None
+        return told | {"amount_minor": amount}
+
+
+class KeyIn(Told):
+    """As the page's form says it: `key_id` "another" for one more key."""
+
+    encoder: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    key_id: Annotated[str | None, Field(max_length=64)] = None

@@ -3,25 +3,41 @@
 A form posts the same fields as a program; besides them `csrf` and `idempotency_key` (a program sends the header Idempotency-Key).
 """
 
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 
-from gateway.desk import views
-from gateway.desk.guard import must, must_act, office_of, problem_json, set_cookie, token_of
-from gateway.desk.problems import Invalid, Problem
-from gateway.desk.requests import CheckInIn, CheckOutIn, CutKeyIn, DepartureIn, PaymentIn, RoomIn, SignInIn, WalkInIn
+from gateway.desk import drawing, pages, views
+from gateway.desk.guard import (
+    COOKIE,
+    must,
+    must_act,
+    office_of,
+    person_of,
+    problem_json,
+    set_cookie,
+    token_of,
+    wants_page,
+)
+from gateway.desk.problems import Invalid, NotFound, Problem
+from gateway.desk.requests import CheckInIn, CheckOutIn, CutKeyIn, DepartureIn, KeyIn, PaymentIn, RoomIn, SignInIn, WalkInIn
 from gateway.desk.roles import Permission
+from gateway.store import StoreError
 
 M = TypeVar("M", bound=BaseModel)
+ANOTHER = "another"  # the form's word for a key that does not exist yet
 BODY_LIMIT = 16 * 1024
+
+_log = logging.getLogger(__name__)
 
 
 class DeskRoute(APIRoute):
@@ -35,7 +51,11 @@ class DeskRoute(APIRoute):
             try:
                 return await handler(request)
             except Problem as problem:
-                return problem_json(problem)
+                return await pages.problem_page(request, problem) if wants_page(request) else problem_json(problem)
+            except StoreError as why:
+                _log.error("desk: %s", why)
+                broken = Problem("store", "The box could not write it down: nothing was changed.", "Try again; look at the disk.")
+                return await pages.problem_page(request, broken) if wants_page(request) else problem_json(broken)
 
         return answer
 
@@ -75,12 +95,28 @@ def _data(content: Any, status: int = 200) -> JSONResponse:
 # ---------------------------------------------------------------- in and out
 
 
+@router.get("")
+async def start(request: Request) -> Response:
+    """Send people to the board."""
+    return RedirectResponse(drawing.BOARD, 303)
+
+
+@router.get("/sign-in")
+async def sign_in_form(request: Request) -> Response:
+    """The form."""
+    return await pages.sign_in_page(request)
+
+
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Sign in with a PIN: a token for programs, a cookie for browsers."""
     told = (await read(request, SignInIn)).told
     token, person = await office_of(request).people.sign_in(told.staff, told.pin)
-    answer = _data({"token": token, "name": person.name, "roles": person.roles, "csrf": person.csrf})
+    answer: Response
+    if wants_page(request):
+        answer = RedirectResponse(pages.local(told.next), 303)
+    else:
+        answer = _data({"token": token, "name": person.name, "roles": person.roles, "csrf": person.csrf})
     set_cookie(answer, token, secure=request.url.scheme == "https")
     return answer
 
@@ -88,8 +124,13 @@ async def sign_in(request: Request) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """End the caller's session."""
-    office_of(request).people.sign_out(token_of(request)[0])
-    return _data({})
+    if person_of(request) is not None:
+        form = await request.form() if wants_page(request) else {}
+        must_act(request, Permission.ROOMS_SEE, str(form.get("csrf", "")))
+        office_of(request).people.sign_out(token_of(request)[0])
+    answer: Response = RedirectResponse("/desk/sign-in", 303) if wants_page(request) else _data({})
+    answer.delete_cookie(COOKIE)
+    return answer
 
 
 # ---------------------------------------------------------------- seeing
@@ -98,23 +139,55 @@ async def sign_out(request: Request) -> Response:
 @router.get("/day")
 async def day(request: Request) -> Response:
     """Arrivals, in house, departures."""
-    must(request, Permission.STAYS_SEE)
+    who = must(request, Permission.STAYS_SEE)
+    if wants_page(request):
+        return await pages.day_page(request, who, "arrivals")
     return _data(await office_of(request).look(views.day))
 
 
 @router.get("/board")
 async def board(request: Request) -> Response:
     """Every room; somebody who may not see stays is told no names."""
-    names = Permission.STAYS_SEE in must(request, Permission.ROOMS_SEE).permissions
+    who = must(request, Permission.ROOMS_SEE)
+    if wants_page(request):
+        return await pages.board_page(request, who)
     rooms = await office_of(request).look(views.board)
-    return _data(rooms if names else [views.without_guest(room) for room in rooms])
+    return _data(rooms if Permission.STAYS_SEE in who.permissions else [views.without_guest(room) for room in rooms])
+
+
+@router.get("/board/live")
+async def board_stream(request: Request) -> Response:
+    """The board's events."""
+    who = must(request, Permission.ROOMS_SEE)
+    return (await pages.board_live(request, who)).response(request, pages.language_of(request, who))
+
+
+@router.get("/find")
+async def find(request: Request) -> Response:
+    """Who is meant."""
+    return await pages.find_page(request, must(request, Permission.STAYS_SEE))
+
+
+@router.get("/walk-in")
+async def walk_in_form(request: Request) -> Response:
+    """The form for a guest without an order."""
+    return await pages.walk_in_page(request, must(request, Permission.STAYS_SEE))
 
 
 @router.get("/stays/{stay_id}")
 async def stay(request: Request, stay_id: str) -> Response:
     """All of one stay."""
-    must(request, Permission.STAYS_SEE)
+    who = must(request, Permission.STAYS_SEE)
+    if wants_page(request):
+        return await pages.stay_page(request, who, stay_id)
     return _data(await office_of(request).look(lambda look: views.one(look, stay_id)))
+
+
+@router.get("/stays/{stay_id}/live")
+async def stay_stream(request: Request, stay_id: str) -> Response:
+    """The events of one stay."""
+    who = must(request, Permission.STAYS_SEE)
+    return (await pages.stay_live(request, stay_id)).response(request, pages.language_of(request, who))
 
 
 @router.get("/jobs/{job_id}")
@@ -150,6 +223,8 @@ async def unsent(request: Request) -> Response:
 
 async def _done(request: Request, stay_id: str, action: str) -> Response:
     """Show the stay after `action`."""
+    if wants_page(request):
+        return RedirectResponse(URL(drawing.base_of(stay_id)).include_query_params(done=action), 303)
     return _data(await office_of(request).stay(stay_id))
 
 
@@ -194,7 +269,8 @@ async def pay(request: Request, stay_id: str) -> Response:
     """Note money that was received."""
     sent = await read(request, PaymentIn)
     who = must_act(request, Permission.MONEY_TAKE, sent.csrf)
-    await office_of(request).pay(who, stay_id, sent.told.model_dump(), form=sent.form)
+    currency = await office_of(request).look(lambda look: look.house.told.currency)
+    await office_of(request).pay(who, stay_id, sent.told.payment(currency), form=sent.form)
     return await _done(request, stay_id, "pay")
 
 
@@ -208,6 +284,18 @@ async def cut_key(request: Request, stay_id: str) -> Response:
     return _data({"job_id": job_id}, 202)
 
 
+@router.post("/stays/{stay_id}/keys")
+async def key_form(request: Request, stay_id: str) -> Response:
+    """Have a card cut as the page's form asks: for a key that exists, or for another one. The page then follows the encoder."""
+    sent = await read(request, KeyIn)
+    who = must_act(request, Permission.KEYS_ACT, sent.csrf)
+    wanted = sent.told.key_id if sent.told.key_id != ANOTHER else None
+    first = await office_of(request).look(lambda look: next(iter(look.house.keys_of(stay_id, wanted=True)), None))
+    purpose = "copy" if sent.told.key_id == ANOTHER or (wanted is not None and wanted != first) else "new"
+    await office_of(request).cut_key(who, stay_id, sent.told.encoder, purpose, key_id=wanted, form=sent.form)
+    return RedirectResponse(drawing.base_of(stay_id), 303)
+
+
 @router.post("/walk-ins")
 async def walk_in(request: Request) -> Response:
     """Take in a guest without an order."""
@@ -216,3 +304,15 @@ async def walk_in(request: Request) -> Response:
     told = sent.told
     stay_id = await office_of(request).walk_in(who, told.wish(), document=told.document, manager=told.word(), form=sent.form)
     return await _done(request, stay_id, "walk_in")
+
+
+@router.get("/{which}")
+async def day_list(request: Request, which: str) -> Response:
+    """One list of the day: arrivals, in-house or departures."""
+    who = must(request, Permission.STAYS_SEE)
+    if which not in {name for name, _, _ in pages.LISTS}:
+        raise NotFound("page", which)
+    if wants_page(request):
+        return await pages.day_page(request, who, which)
+    told = await office_of(request).look(views.day)
+    return _data(told[which.replace("-", "_")])

@@ -53,10 +53,9 @@ def check_in(tx: Tx, witness: Witness, stay_id: str, number: str | None = None, 
     """
     house = read_house(tx.db, witness.now)
     stay = house.stay(stay_id)
-    rooms = (number,) if number else stay.rooms or tuple(house.free(stay.room_type, *_rest(house, stay), stay_id)[:1])
-    for room in rooms:
+    meant = replace(stay, rooms=(number,)) if number else house.meant(stay_id, stay)
+    for room in meant.rooms:
         house.room(room)
-    meant = replace(stay, rooms=rooms)
     must(Action.CHECK_IN, meant, house.context(stay_id, meant))
     enter(tx, witness, house, stay_id, meant, keys)
     return stay_id

@@ -10,10 +10,12 @@ from typing import Any
 from gateway import ledger, sights
 from gateway.desk.house import House, view_of
 from gateway.desk.line import Word
+from gateway.desk.roles import Permission, granted
 from gateway.engine import Unit
 from gateway.rules.book import Right
+from gateway.sync import journal
 from wire import codec
-from wire.entities import KeyBody, KeyStatus, StayBody, StayStatus
+from wire.entities import KeyBody, KeyStatus, StaffBody, StayBody, StayStatus
 from wire.facts import Fact, ItemConsumed, PaymentTaken
 from wire.stays import Action, allowed
 
@@ -84,7 +86,8 @@ def stay(look: Look, stay_id: str) -> dict[str, Any]:
 
 
 def _actions(house: House, stay_id: str, body: StayBody) -> list[dict[str, Any]]:
-    judged = {one.action: one for one in allowed(view_of(body), house.context(stay_id, body))}
+    meant = house.meant(stay_id, body)
+    judged = {one.action: one for one in allowed(view_of(meant), house.context(stay_id, meant))}
     return [{"action": action, "allowed": judged[action].ok, "reason_code": judged[action].reason_code} for action in OFFERED]
 
 
@@ -247,7 +250,9 @@ def _devices(look: Look) -> dict[str, list[dict[str, Any]]]:
         flags = [flag for flag in json.loads(row["flags"]) if flag not in QUIET_FLAGS]
         codes = ([] if row["health"] == "online" else [row["health"]]) + flags
         told = {"device": row["name"], "class": unit.device_class, "health": row["health"], "flags": flags, "codes": codes}
-        battery = {"battery_percent": row["battery_percent"], "service": json.loads(row["attributes"]).get("service")}
+        known = ledger.instant(row["known_at"]) if row["known_at"] is not None else None
+        service = json.loads(row["attributes"]).get("service")
+        battery = {"battery_percent": row["battery_percent"], "service": service, "known_at": known}
         found.setdefault(unit.room, []).append({**told, **battery})
     return found
 
@@ -268,6 +273,14 @@ def encoders(look: Look) -> list[dict[str, Any]]:
     """Return the hotel's encoders and how they are."""
     health = {row["name"]: row["health"] for row in look.db.execute("SELECT name, health FROM device")}
     return [{"device": name, "health": health.get(name, "offline")} for name, unit in look.units.items() if unit.device_class == "encoder"]
+
+
+def managers(look: Look) -> tuple[tuple[str, str], ...]:
+    """Return (id, name) of everybody whose PIN sells what no hold covers, by name."""
+    staff = journal.bodies(look.db, "staff").items()
+    able = [(name, body) for name, body in staff if isinstance(body, StaffBody) and body.active and body.pin_hash]
+    mine = [(staff_id, body.display_name) for staff_id, body in able if Permission.UNBACKED in granted(body.roles)]
+    return tuple(sorted(mine, key=lambda one: (one[1].casefold(), one[0])))
 
 
 def without_guest(room: dict[str, Any]) -> dict[str, Any]:
