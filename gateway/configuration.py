@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as settings_dataclass
@@ -20,6 +21,7 @@ from gateway.rules.occupancy import Policy
 from host.configuration import ConfigurationError, Document, Problem, Section, read
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # also a part of MQTT topics
+SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")  # a property's, as central has it; also a part of MQTT topics
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 _FORBID = ConfigDict(extra="forbid")
@@ -140,6 +142,8 @@ def load(path: Path) -> Configuration:
 
 
 def _names(document: Document, told: GatewaySettings) -> Iterator[Problem]:
+    if not SLUG.fullmatch(told.property):
+        yield document.problem("property", "expected the property's slug: small letters, digits and hyphens, at most 32 long")
     seen: dict[str, int] = {}
     for number, device in enumerate(told.devices):
         key = f"devices.{number}.name"
@@ -185,13 +189,23 @@ def _bars(document: Document, told: GatewaySettings) -> Iterator[Problem]:
 
 
 def _plain_http(document: Document, told: GatewaySettings) -> Iterator[Problem]:
-    url = told.central.url if told.central else "https://"
-    scheme, _, rest = url.partition("://")
-    host = rest.partition("/")[0].rpartition("@")[2].rsplit(":", 1)[0].strip("[]")
-    if scheme != "https" and not (scheme == "http" and host in LOOPBACK):
-        yield document.problem("central.url", "expected https://… (plain http only to this machine)")
+    if told.central is not None:
+        scheme, host = _address(told.central.url)
+        if host is None or not (scheme == "https" or (scheme == "http" and host in LOOPBACK)):
+            yield document.problem("central.url", "expected https://… (plain http only to this machine)")
+    if told.clock is not None and (_address(told.clock.simulated)[0] != "http" or _address(told.clock.simulated)[1] is None):
+        yield document.problem("clock.simulated", "expected the address of a clock server, such as http://127.0.0.1:8803")
     if told.listen.host not in LOOPBACK:
         yield document.problem("listen.host", "expected an address of this machine only, such as 127.0.0.1: the console has no TLS yet")
+
+
+def _address(url: str) -> tuple[str, str | None]:
+    """Return scheme and host of a URL; no host when it cannot be one."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname if parts.port != 0 else None
+    except ValueError:  # no number as port, or one that no port has
+        return "", None
 
 
 def _driver(

@@ -220,6 +220,8 @@ class Reconciler:
         if answer.said is not None or decision.known != page.known:
             ledger.save_known(tx, door.number, decision.known, said, witness.now, agrees=agreed)
         command = None
+        if agreed:  # what a box that was killed had asked is done, or no longer wanted
+            _close_open(tx, door.port.name, witness)
         if decision.ask is not None and not isinstance(decision.ask, Ping):
             command = _command(tx, door.port.name, decision.ask, witness)
         _save_progress(tx, page, decision, witness)
@@ -254,6 +256,12 @@ def _command(tx: Tx, device: str, op: LockOp, witness: Witness) -> Command:
     issued = (str(cmd_id), device, text, ledger.millis(witness.now))
     tx.db.execute("INSERT INTO command (cmd_id, device, op, issued_at, tries) VALUES (?, ?, ?, ?, 1)", issued)
     return Command(cmd_id, op, witness.now)
+
+
+def _close_open(tx: Tx, device: str, witness: Witness) -> None:
+    """Close rows whose answer never came: the door holds what it must."""
+    row = (ledger.millis(witness.now), device)
+    tx.db.execute("UPDATE command SET ended_at = ?, code = 'READ_BACK' WHERE device = ? AND ended_at IS NULL", row)
 
 
 def _floor_time(floor: int) -> datetime:

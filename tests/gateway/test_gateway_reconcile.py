@@ -65,6 +65,7 @@ async def test_a_lost_reply_is_read_back_and_nothing_is_done_twice(tmp_path: Pat
         house.locks[201].lose_replies = 2
         await checked_in(house)
         assert [type(op) for op in house.locks[201].log] == [RaiseFloor, PutRight]
+        assert house.store.peek(lambda db: db.execute("SELECT count(*) FROM command WHERE ended_at IS NULL").fetchone()[0]) == 0
 
 
 async def test_a_lock_that_acknowledges_without_acting_is_found_and_told(tmp_path: Path) -> None:
