@@ -211,7 +211,7 @@ def _told(conn: Connection, hotel: Hotel, known: list[Reservation]) -> list[str]
     return wrong
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_the_books_agree_after_every_step_of_a_random_week(store: Store, seed: int) -> None:
     hotel = await found(store, small_hotel(rooms=ROOMS))
     await hotel.do(add_box, "http://central")

@@ -1,5 +1,6 @@
 """What the box sold without a line: out of its holds, or against the books."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -109,3 +110,8 @@ async def test_a_closed_refusal_lets_our_version_stand(hotel: Hotel, lent: list[
     assert await hotel.ask(open_tasks) == []
     done = await hotel.do(stays.check_in, stay)
     assert done.stay.status is Status.IN_HOUSE
+
+
+async def test_a_walk_in_without_a_price_costs_what_the_house_asks(hotel: Hotel, lent: list[Held]) -> None:
+    await hotel.do(walk_in_taken, ROW, replace(walk_in("201", lent, 2), nightly_gross_minor=()))
+    assert (await hotel.ask(lambda conn, slug: books.read(conn, slug, "w1"))).nightly_gross_minor == (10000, 10000)
