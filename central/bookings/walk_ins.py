@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 
-from central.bookings import books, stays
+from central.bookings import books, rules, stays
 from central.bookings.books import Reservation
+from central.bookings.orders import rates_of
 from central.folio import ledger
 from central.guests import profiles
 from central.problems import Conflict
@@ -41,12 +42,15 @@ def walk_in_taken(turn: Turn, row: FactRow, fact: WalkInTaken) -> None:
     if not fact.nights:
         raise Conflict("no_nights", "The box took a walk-in without a night.", "Ask the desk.")
     house = next_number(turn)
+    departure = fact.nights[-1] + timedelta(days=1)
+    told = fact.nightly_gross_minor if len(fact.nightly_gross_minor) == len(fact.nights) else None  # the box may not know our prices
+    priced = rules.prices(told, rates_of(turn, fact.room_type), fact.nights[0], departure)
     order_id, guest_id = new_id(), profiles.make(turn, Guest(fact.display_name, fact.language))
     stay = Reservation(
         reservation_id=fact.stay_id, order_id=order_id, number=str(house.last_number), status=Status.CONFIRMED, room_type=fact.room_type,
         stock_type=assignment.read_room(turn.conn, turn.property_id, fact.room).room_type, room=fact.room, arrival=fact.nights[0],
-        departure=fact.nights[-1] + timedelta(days=1), arrive=fact.arrive, depart=fact.depart, persons=fact.persons,
-        nightly_gross_minor=fact.nightly_gross_minor, guest_id=guest_id,
+        departure=departure, arrive=fact.arrive, depart=fact.depart, persons=fact.persons,
+        nightly_gross_minor=priced, guest_id=guest_id,
     )  # fmt: skip
     turn.conn.execute(insert(orders), _order(turn, row, stay))
     turn.conn.execute(insert(reservation), stay.row(turn.property_id))
