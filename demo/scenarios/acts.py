@@ -52,10 +52,10 @@ async def order(stage: Stage, room_type: str, nights: int, guest: str, price_min
 
 @act
 async def arrival(
-    stage: Stage, transport: str, lock: str = "online", room_type: str = "", bar: bool = False, most_nights: int = 99
+    stage: Stage, transport: str = "", lock: str = "online", room_type: str = "", bar: bool = False, most_nights: int = 99
 ) -> dict[str, Any]:
     """Return the first guest still to come today whose room has such a door (is of this type, has a minibar), for so many nights."""
-    rooms = {d.room for d in DEVICES.values() if d.cls == "lock" and d.binding == transport and d.lock == lock}
+    rooms = {d.room for d in DEVICES.values() if d.cls == "lock" and transport in ("", d.binding) and d.lock == lock}
     used = stage.kept.setdefault("used", [])
     for stay in sorted(await stage.desk.day(), key=lambda one: one["number"]):
         fits = stay["room"] in rooms and room_type in ("", stay["room_type"]) and (not bar or f"bar-{stay['room']}" in DEVICES)
@@ -63,7 +63,8 @@ async def arrival(
         if fits and stay["status"] == "confirmed" and stay["reservation_id"] not in used:
             used.append(stay["reservation_id"])
             return stay
-    raise NotSeen(f"no guest is due in a room whose {lock} lock is on {transport}")
+    wanted = f"{lock} lock{f' on {transport}' if transport else ''}{' and a minibar' if bar else ''}"
+    raise NotSeen(f"no guest is due in a room with an {wanted}")
 
 
 @act
