@@ -65,6 +65,7 @@ class Reservation:
     moved_at: datetime | None = None
     checked_out_at: datetime | None = None
     version: int = 1
+    channel: str = ""
 
     def row(self, property_id: str) -> dict[str, Any]:
         """The row to insert."""

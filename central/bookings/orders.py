@@ -123,6 +123,7 @@ def _add_reservation(
         reservation_id=new_id(), order_id=order_id, number=number, status=Status.CONFIRMED, room_type=wanted.room_type,
         stock_type=wanted.room_type, room=room, arrival=wanted.arrival, departure=wanted.departure, arrive=house.arrive(wanted.arrival),
         depart=house.depart(wanted.departure), persons=wanted.persons, nightly_gross_minor=priced, guest_id=guest_id,
+        channel=wanted.channel,
     )  # fmt: skip
     turn.conn.execute(_ADD_RESERVATION, stay.row(turn.property_id))
     people: dict[str, Any] = {"property_id": turn.property_id, "reservation_id": stay.reservation_id}

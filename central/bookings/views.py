@@ -103,6 +103,7 @@ class ReservationRow:
     nightly_gross_minor: tuple[int, ...]
     in_house_since: datetime | None
     checked_out_at: datetime | None
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)

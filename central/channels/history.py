@@ -226,7 +226,7 @@ def _reservation(settings: Settings, one: Booked, given: KnownRoom | None, order
         "arrival": one.arrival, "departure": one.departure, "arrive": arrive, "depart": depart,
         "persons": one.persons, "nightly_gross_minor": [one.price_minor] * one.nights, "guest_id": guest_id, "no_post": False,
         "in_house_since": arrive if given else None, "moved_at": None, "checked_out_at": max(arrive, depart) if given else None,
-        "version": 1,
+        "version": 1, "channel": one.channel,
     }  # fmt: skip
 
 
