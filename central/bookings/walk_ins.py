@@ -1,7 +1,8 @@
 """What the box sold without a line: walk-ins and added nights, out of the holds that it was given.
 
-A hold that is spent becomes a night of the reservation; what no hold covers is taken from stock like any other night, and when that is
-gone the fact is refused and a person decides: the guest keeps room and key meanwhile.
+A hold that is spent pays for a night of the reservation; what no hold covers is taken from stock like any other night, and when that is
+gone the fact is refused and a person decides: the guest keeps room and key meanwhile. The room night is always that of the room in which
+the guest lives: whoever was to have it and has not come yet makes way.
 """
 
 from datetime import date, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 
-from central.bookings import books, rules, stays
+from central.bookings import books, making_way, rules, stays
 from central.bookings.books import Reservation
 from central.bookings.orders import rates_of
 from central.folio import ledger
@@ -17,6 +18,7 @@ from central.guests import profiles
 from central.problems import Conflict
 from central.rooms import assignment, inventory
 from central.rooms.house import next_number, read_house
+from central.rooms.rules import nights
 from central.store import audit
 from central.store.tables import occupant, orders, reservation
 from central.store.turn import Turn
@@ -82,14 +84,26 @@ def stay_dates_changed(turn: Turn, row: FactRow, fact: StayDatesChanged) -> None
         return
     departure = read_house(turn.conn, turn.property_id).local_date(fact.depart)
     covered = _spent(turn, fact.holds, stay)
+    uncovered = tuple(night for night in nights(stay.departure, departure) if night not in covered)
+    making_way.for_guest(turn, stay, uncovered)
     stays.change_departure(turn, fact.stay_id, departure, covered=covered)
+    if uncovered:
+        tasks.add(turn, "unbacked_extension", {"nights": len(uncovered)}, room=stay.room, reservation_id=fact.stay_id)
 
 
 def _spent(turn: Turn, hold_ids: tuple[str, ...], stay: Reservation) -> frozenset[date]:
-    """Spend holds for a stay and return the nights that are its own by that."""
+    """Spend holds for a stay and return the nights that are its own by that.
+
+    A hold of another room of the same type pays for the night just as well; its own room night is then free for whoever makes way.
+    """
     spent = holds.spend(turn, hold_ids, stay.reservation_id)
-    if strange := sorted({one.room for one in spent if one.room != stay.room}):
-        raise Conflict("hold_spent", f"A hold of room {', '.join(strange)} was spent for room {stay.room}.", "Find out where the guest is.")
+    if any(one.room_type != stay.stock_type for one in spent):
+        raise Conflict("hold_spent", "A hold of another room type was spent.", "Find out where the guest is.")
+    elsewhere = tuple(one.night for one in spent if one.room != stay.room)
+    if elsewhere and stay.room is not None:
+        assignment.leave_exactly(turn, stay.reservation_id, elsewhere)
+        making_way.for_guest(turn, stay, elsewhere)
+        assignment.take_nights(turn, stay.room, stay.reservation_id, elsewhere)
     return frozenset(one.night for one in spent)
 
 
@@ -97,4 +111,5 @@ def _take(turn: Turn, stay: Reservation, days: tuple[date, ...]) -> None:
     """Take nights that no hold covers from stock."""
     inventory.take(turn, stay.stock_type, days)
     if stay.room is not None:
+        making_way.for_guest(turn, stay, days)
         assignment.take_nights(turn, stay.room, stay.reservation_id, days)

@@ -1,7 +1,7 @@
 """Rooms given to stays: room nights, one holder each, and the room that is chosen by itself."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select
@@ -38,6 +38,11 @@ _NEAREST = _FREE_OF_TYPE.order_by(None).order_by(_before.desc().nulls_last(), ro
 _TAKE = insert(room_night)
 _LEAVE = delete(room_night).where(
     room_night.c.property_id == bindparam("p"), room_night.c.reservation_id == bindparam("r"), room_night.c.night >= bindparam("first")
+)
+_LEAVE_EXACTLY = delete(room_night).where(
+    room_night.c.property_id == bindparam("p"),
+    room_night.c.reservation_id == bindparam("r"),
+    room_night.c.night.in_(bindparam("days", expanding=True)),
 )
 _ROOM = select(room).where(room.c.property_id == bindparam("p"), room.c.room == bindparam("room"))
 _DOORS = (
@@ -114,6 +119,20 @@ def take_nights(turn: Turn, number: str, reservation_id: str, days: Iterable[dat
 def leave_nights(turn: Turn, reservation_id: str, first: date) -> None:
     """Take back all room nights of a reservation from `first` on."""
     turn.conn.execute(_LEAVE, {"p": turn.property_id, "r": reservation_id, "first": first})
+
+
+def leave_exactly(turn: Turn, reservation_id: str, days: Iterable[date]) -> None:
+    """Take back these room nights of a reservation."""
+    turn.conn.execute(_LEAVE_EXACTLY, {"p": turn.property_id, "r": reservation_id, "days": list(days)})
+
+
+def holders(conn: Connection, property_id: str, number: str, days: Iterable[date]) -> list[AnyRow]:
+    """Return who has the room on these nights: rows (night, reservation_id, hold_id), one of the two ids is set."""
+    wanted = sorted(days)
+    if not wanted:
+        return []
+    told = {"p": property_id, "room": number, "first": wanted[0], "end": wanted[-1] + timedelta(days=1)}
+    return [row for row in conn.execute(_HOLDERS, told) if row.night in wanted]
 
 
 def obstacles(conn: Connection, property_id: str, number: str, first: date, end: date, reservation_id: str) -> tuple[bool, bool]:

@@ -12,7 +12,7 @@ from central.problems import Conflict
 from central.rooms.care import publish_room
 from central.rooms.house import business_date_at, publish_property
 from central.rooms.inventory import HORIZON, open_nights, resize
-from central.rooms.price_lists import MINIBAR, set_prices
+from central.rooms.price_lists import MINIBAR, RATES, set_prices
 from central.rooms.property_file import WEEKDAYS, PropertyFile
 from central.store import audit
 from central.store.tables import feed_head, property_, rate, room, room_door, room_type, tax
@@ -48,8 +48,19 @@ def load_property(conn: Connection, told: PropertyFile, actor: str, now: datetim
     for one in told.rooms:
         publish_room(turn, one.number)
     set_prices(turn, MINIBAR, (Item(article.sku, article.names, article.gross_minor, article.tax) for article in told.minibar))
+    set_prices(turn, RATES, _rates(told))
     audit.record(turn, "property_loaded", f"property/{told.slug}", rooms=len(told.rooms))
     return known is None
+
+
+def _rates(told: PropertyFile) -> list[Item]:
+    """What a night costs, for a box without a line: one item for each type and weekday (0 = Monday) on which the night begins."""
+    names = {kind.code: kind.names for kind in told.room_types}
+    return [
+        Item(f"{price.type}/{at}", names[price.type], price.weekdays.get(weekday, price.gross_minor), price.tax)
+        for price in told.prices
+        for at, weekday in enumerate(WEEKDAYS)
+    ]
 
 
 def today_of(turn: Turn) -> date:

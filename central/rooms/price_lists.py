@@ -17,6 +17,7 @@ from central.sync import feed
 from wire.entities import Item, PriceListBody
 
 MINIBAR = "minibar"  # the outlet
+RATES = "rooms"  # what a night costs, so that a box without a line can say the price
 KEEP = timedelta(days=60)
 
 _OF = (price_list.c.property_id == bindparam("p"), price_list.c.outlet == bindparam("o"))
