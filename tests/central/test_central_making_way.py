@@ -10,6 +10,7 @@ from central.bookings.books import Reservation
 from central.bookings.walk_ins import walk_in_taken
 from central.problems import Conflict
 from central.rooms.inventory import availability
+from central.store.database import Store
 from central.store.tables import hold, inventory_night, room_night
 from central.sync.enrolment import add_box
 from central.sync.holds import Held
@@ -23,9 +24,9 @@ FOUR = {"201": "A", "202": "A", "203": "A", "204": "A", "301": "B"}
 
 
 @pytest.fixture
-async def house(store: object) -> Hotel:
+async def house(store: Store) -> Hotel:
     """Four rooms of type A, two of them held for the box."""
-    made = await found(store, small_hotel(rooms=FOUR))  # type: ignore[arg-type]
+    made = await found(store, small_hotel(rooms=FOUR))
     await made.do(add_box, "http://central")
     return made
 
