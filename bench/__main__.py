@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib
 import json
+import keyword
 import pkgutil
 import sys
 from typing import Any
@@ -14,8 +15,8 @@ NOT_BENCHES = {"__main__", "figures", "screenshots"}
 
 
 def names() -> list[str]:
-    """Return the benchmarks there are: the modules of this package."""
-    return sorted(m.name for m in pkgutil.iter_modules(bench.__path__) if m.name not in NOT_BENCHES)
+    """Return the benchmarks there are: the modules of this package (`import_.py` is `import`: the plain word is Python's)."""
+    return sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(bench.__path__) if m.name not in NOT_BENCHES)
 
 
 def show(line: dict[str, Any], as_json: bool) -> None:
@@ -33,7 +34,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--rounds", type=int, default=0, help="how many to measure (0 = the benchmark's own number)")
     found = parser.parse_args(words)
-    module = importlib.import_module(f"bench.{found.name}")
+    module = importlib.import_module(f"bench.{found.name}{'_' * keyword.iskeyword(found.name)}")
     result: dict[str, Any] = asyncio.run(module.measure(lambda line: show(line, found.json), found.rounds))
     show(result, found.json)
     return 0 if result["ok"] else 1

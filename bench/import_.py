@@ -1,0 +1,85 @@
+"""Real bookings taken in as history: rows a second from file to commit, a second run that changes nothing, and the report over it.
+
+The whole file (78,703 rows) is not part of the project; LATCHKEY_BOOKINGS names it. Without it the sample of the tests is written out
+again and again, a week later each time, until there are as many rows.
+"""
+
+import asyncio
+import csv
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bench.figures import verdict
+from central.channels.history import import_bookings
+from central.channels.hotel_bookings import MONTHS
+from central.reports import nights
+from central.rooms.loading import load_property
+from central.rooms.property_file import read_property
+from central.services import Services
+from central.store import migrations
+from central.store.database import Store, database_url
+from central.store.vault import Vault
+from host.clock import SystemClock
+
+ROWS = 78_703  # of the whole file
+LIMIT_S = 60.0  # for the file, both hotels
+SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "hotel_bookings_sample.csv"
+PERIOD = nights.Period(date(2015, 7, 1), date(2017, 8, 31))
+
+
+def long_file(folder: Path) -> Path:
+    """Return a file of ROWS rows: the real one when it is named, else the sample, moved by days and numbered anew."""
+    if named := os.environ.get("LATCHKEY_BOOKINGS"):
+        return Path(named)
+    with SAMPLE.open() as text:
+        sample = list(csv.DictReader(text))
+    file = folder / "bookings.csv"
+    with file.open("w") as out:
+        writer = csv.DictWriter(out, list(sample[0]))
+        writer.writeheader()
+        for number in range(ROWS):
+            row = dict(sample[number % len(sample)])
+            arrival = date(2015, 7, 1) + timedelta(days=number * 540 // ROWS)
+            ends = arrival + timedelta(days=int(row["stays_in_weekend_nights"]) + int(row["stays_in_week_nights"]))
+            row |= {"source_row": str(number + 1), "reservation_status_date": ends.isoformat(), "arrival_date_year": str(arrival.year)}
+            row |= {"arrival_date_month": MONTHS[arrival.month - 1], "arrival_date_day_of_month": str(arrival.day)}
+            writer.writerow(row)
+    return file
+
+
+async def measure(show: Callable[[dict[str, Any]], None], rounds: int) -> dict[str, Any]:
+    """Import the file for both shipped hotels into an empty embedded database. `rounds` is not used."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="latchkey-bench-") as folder:
+        file = await asyncio.to_thread(long_file, Path(folder))
+        url = f"sqlite:///{folder}/central.db"
+        migrations.upgrade(database_url(url))
+        store, clock, vault = Store(url), SystemClock(), Vault(os.urandom(32))
+        services = Services(store, vault, clock)
+        seconds = 0.0
+        for slug in ("city", "resort"):
+            told = read_property(Path(str(resources.files("configs").joinpath("properties", f"{slug}.yaml"))))
+            await store.write(lambda conn, told=told: load_property(conn, told, "bench", clock.now(), vault))
+            first, report = await _timed(services, slug, file)
+            again, repeat = await _timed(services, slug, file)
+            begun = time.perf_counter()
+            await store.read(lambda conn, slug=slug: nights.rows(conn, slug, PERIOD))
+            counts = {"stored": report.stored, "refused": len(report.refused), "stored_again": repeat.stored}
+            took = {"seconds": first, "seconds_again": again, "report_ms": round((time.perf_counter() - begun) * 1000)}
+            figures[slug] = counts | took | {"rows_per_s": round(report.stored / first)}
+            seconds += first
+            show({"property": slug, **figures[slug]})
+        await asyncio.to_thread(store.close)
+    return verdict({"file_s": (round(seconds, 1), LIMIT_S)}, name="import", figures=figures)
+
+
+async def _timed(services: Services, slug: str, file: Path) -> tuple[float, Any]:
+    begun = time.perf_counter()
+    report = await import_bookings(services, slug, file)
+    return round(time.perf_counter() - begun, 1), report
