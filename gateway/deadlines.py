@@ -13,6 +13,7 @@ from host.clock import Clock
 
 DELIVERY_S = 2.5  # a Modbus unit is asked once a second, a hole in a log is waited for a second more
 AGAIN_S = 5.0
+BUG_WAIT_S = 30.0
 WAKING_S = 60.0  # after a start devices get so long to say what has happened meanwhile
 
 _log = logging.getLogger(__name__)
@@ -69,6 +70,9 @@ class Deadlines:
         except StoreError as why:
             _log.error("what falls due: %s", why)
             await asyncio.sleep(AGAIN_S)
+        except Exception:  # noqa: BLE001 - one broken rule must not stop the hotel
+            _log.exception("what falls due could not be worked off; it is tried again")
+            await asyncio.sleep(BUG_WAIT_S)
 
     async def _wait(self, due: datetime | None) -> None:
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._wake.wait())]

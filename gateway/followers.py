@@ -38,6 +38,8 @@ class Follower:
                 self._names |= names
                 await asyncio.sleep(AGAIN_S)
                 continue
+            except Exception:  # noqa: BLE001 - one broken rule must not stop the hotel
+                _log.exception("what was touched could not be worked off and is passed over: %s", ", ".join(sorted(names)))
             if not self._names:
                 self._idle.set()
                 await self._wake.wait()

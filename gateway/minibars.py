@@ -124,14 +124,15 @@ class Minibars:
         return found
 
     async def _settle_due(self, now: datetime) -> None:
+        """Each bar in a transaction of its own: what is wrong with one holds up no other."""
         witness = Witness.at(self._clock)
         due = [device for device, at in self._dues() if at <= now]
+        done = [self._store.write(partial(self._settle_one, device, now, witness)) for device in due]
+        for failed in [one for one in await asyncio.gather(*done, return_exceptions=True) if isinstance(one, Exception)]:
+            raise failed
 
-        def settle(tx: Tx) -> None:
-            for device in due:
-                self._settle(tx, device, witness, lambda bar, grace: minibar.settled(bar, now, grace))
-
-        await self._store.write(settle)
+    def _settle_one(self, device: str, now: datetime, witness: Witness, tx: Tx) -> None:
+        self._settle(tx, device, witness, lambda bar, grace: minibar.settled(bar, now, grace))
 
     async def _follow(self, names: frozenset[str]) -> None:
         witness = Witness.at(self._clock)

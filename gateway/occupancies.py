@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from gateway import sights, tenancies, wishes
@@ -180,17 +181,16 @@ class Occupancies:
         return all(self._heard_of(name) for name in self._sensors.get(room, ()))
 
     async def _pass_due(self, now: datetime) -> None:
+        """Each room in a transaction of its own: what is wrong with one holds up no other."""
         witness = Witness.at(self._clock)
         waking = self.deadlines.waking
         rooms = [room for room, at in self._store.peek(sights.dues) if at <= now and (not waking or self._told_all(room))]
 
-        def look(tx: Tx) -> None:
-            for room in rooms:
-                self._pass(tx, room, now, witness)
+        done = [self._store.write(partial(self._pass, room, now, witness)) for room in rooms]
+        for failed in [one for one in await asyncio.gather(*done, return_exceptions=True) if isinstance(one, Exception)]:
+            raise failed
 
-        await self._store.write(look)
-
-    def _pass(self, tx: Tx, room: str, now: datetime, witness: Witness) -> None:
+    def _pass(self, room: str, now: datetime, witness: Witness, tx: Tx) -> None:
         """Work off what fell due in a room, and look whether it disagrees with the front office."""
         before = sights.load(tx.db, room)
         sight, effects = occupancy.passed(before.sight, now, self._policy)

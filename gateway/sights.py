@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from gateway.device import Event
 from gateway.ledger import instant, millis
 from gateway.rules.discrepancies import Entry
-from gateway.rules.occupancy import Door, Motion, Presence, Service, Sight, Signal, Temperature, Touch
+from gateway.rules.occupancy import Door, Motion, Presence, Service, Sight, Signal, Temperature, Touch, Watches
 from gateway.store import Tx
 
 STAFF_FROM = 2  # roles of the device sheet: 1 is the guest
@@ -88,6 +88,8 @@ def of_state(device: str, now: Mapping[str, Any]) -> tuple[Signal, ...]:
         found.append(Door(contact, device))
     if isinstance(motion := now.get("motion"), bool):
         found.append(Motion(motion, device, level=True))
+    if "motion_count" in now:
+        found.append(Watches())
     found += [Presence(device, on) for on in (now.get("presence"), now.get("deadbolt")) if isinstance(on, bool)]
     if isinstance(service := now.get("service"), str):
         found.append(Service(service))

@@ -63,9 +63,7 @@ def said(tx: Tx, device: str, setting: Setting, value: str, now: datetime) -> No
 
 def restarted(tx: Tx, device: str) -> None:
     """The device was restarted or replaced: nobody knows what it is set to."""
-    tx.db.execute(
-        "UPDATE wish SET confirmed = NULL, refused = NULL, rest_until = NULL, cmd_id = NULL WHERE device = ?", (device,)
-    )
+    tx.db.execute("UPDATE wish SET confirmed = NULL, refused = NULL, rest_until = NULL, cmd_id = NULL WHERE device = ?", (device,))
     tx.touch(f"wish/{device}")
 
 
@@ -118,6 +116,9 @@ class Wishes:
             except (DeviceError, StoreError) as why:
                 _log.info("settings of %s: %s", name, why)
                 again = True
+            except Exception:  # noqa: BLE001 - a fault about one device must not stop the hotel
+                _log.exception("settings of %s", name)
+                again, pause = True, LONGEST_WAIT_S
             if not again:
                 pause = FIRST_WAIT_S
             await self._rest(name, pause * random.uniform(0.5, 1.0) if again else None)  # noqa: S311 - spreads tries, guards nothing

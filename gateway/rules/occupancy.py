@@ -94,6 +94,11 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
+class Watches:
+    """A device of the room has a motion sensor that tells the end of a movement too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Presence:
     """Somebody is there for as long as it is on: a radar, a thrown deadbolt."""
 
@@ -137,7 +142,7 @@ class Temperature:
     tenths: int
 
 
-Signal = Door | Motion | Presence | Touch | Reboot | Sees | Service | Temperature
+Signal = Door | Motion | Watches | Presence | Touch | Reboot | Sees | Service | Temperature
 
 
 # ---------------------------------------------------------------- what follows
@@ -209,6 +214,8 @@ def heard(sight: Sight, signal: Signal, at: datetime, policy: Policy) -> tuple[S
             _door(step, signal)
         case Motion():
             _motion(step, signal)
+        case Watches():
+            step.sight = replace(sight, says_off=True)
         case Presence(source, on):
             _presence(step, source, on)
         case Touch(what):

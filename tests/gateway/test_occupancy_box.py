@@ -234,3 +234,14 @@ async def test_a_door_left_open_and_a_dead_sensor_are_tasks(tmp_path: Path) -> N
             await room.leaves()
         assert tasks(hotel) == ["door_ajar", "sensor_fault"]
         assert told(hotel)[-1] == "unknown"
+
+
+async def test_a_unit_that_tells_movements_as_events_only_is_missed_when_it_is_dead(tmp_path: Path) -> None:
+    async with rooms(tmp_path) as hotel:
+        await opened(hotel)
+        await hotel.shows("room-202", contact_entry=False, motion_count=0, since_motion_s=0)
+        room = Room(hotel)
+        for _ in range(6):
+            await hotel.later(600)
+            await room.leaves()
+        assert tasks(hotel) == ["sensor_fault"]
