@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from host.clock import SystemClock
 ROWS = 78_703  # of the whole file
 LIMIT_S = 60.0  # for the file, both hotels
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "hotel_bookings_sample.csv"
+FIRST, DAYS = date(2010, 1, 1), 2500  # over which the sample is spread, so that the smaller house is never full
 PERIOD = nights.Period(date(2015, 7, 1), date(2017, 8, 31))
 
 
@@ -45,7 +47,7 @@ def long_file(folder: Path) -> Path:
         writer.writeheader()
         for number in range(ROWS):
             row = dict(sample[number % len(sample)])
-            arrival = date(2015, 7, 1) + timedelta(days=number * 540 // ROWS)
+            arrival = FIRST + timedelta(days=number * DAYS // ROWS)
             ends = arrival + timedelta(days=int(row["stays_in_weekend_nights"]) + int(row["stays_in_week_nights"]))
             row |= {"source_row": str(number + 1), "reservation_status_date": ends.isoformat(), "arrival_date_year": str(arrival.year)}
             row |= {"arrival_date_month": MONTHS[arrival.month - 1], "arrival_date_day_of_month": str(arrival.day)}
@@ -65,11 +67,11 @@ async def measure(show: Callable[[dict[str, Any]], None], rounds: int) -> dict[s
         seconds = 0.0
         for slug in ("city", "resort"):
             told = read_property(Path(str(resources.files("configs").joinpath("properties", f"{slug}.yaml"))))
-            await store.write(lambda conn, told=told: load_property(conn, told, "bench", clock.now(), vault))
+            await store.write(partial(load_property, told=told, actor="bench", now=clock.now(), vault=vault))
             first, report = await _timed(services, slug, file)
             again, repeat = await _timed(services, slug, file)
             begun = time.perf_counter()
-            await store.read(lambda conn, slug=slug: nights.rows(conn, slug, PERIOD))
+            await store.read(partial(nights.rows, property_id=slug, period=PERIOD))
             counts = {"stored": report.stored, "refused": len(report.refused), "stored_again": repeat.stored}
             took = {"seconds": first, "seconds_again": again, "report_ms": round((time.perf_counter() - begun) * 1000)}
             figures[slug] = counts | took | {"rows_per_s": round(report.stored / first)}
