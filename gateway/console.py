@@ -1,6 +1,6 @@
 """The box's own pages, JSON for now: how it is, what each door must hold and holds, who was turned away, the digest of the mirror.
 
-Served on loopback only; no guest's name and no secret is in any answer.
+Served on loopback only; no guest's name and no secret is in any answer but the desk's (`gateway.desk`), which opens to a PIN.
 """
 
 import sqlite3
@@ -11,6 +11,7 @@ from fastapi import FastAPI, HTTPException
 
 from gateway import health, ledger
 from gateway.desk import front
+from gateway.desk.line import unsent
 from gateway.rules.book import Right
 from gateway.rules.door import resend, steps
 from gateway.sync import journal
@@ -74,7 +75,7 @@ def _add_lists(app: FastAPI, parts: "Parts") -> None:
 
 async def box_health(parts: "Parts") -> dict[str, Any]:
     """Return the whole box in numbers; `status` is ok, or degraded with the reasons in `why`."""
-    known = await parts.store.read(health.devices)
+    known, now = await parts.store.read(health.devices), parts.clock.now()
     names = parts.supervisor.handles
     by_health: dict[str, int] = {}
     for name in names:
@@ -94,11 +95,12 @@ async def box_health(parts: "Parts") -> dict[str, Any]:
         "property": parts.configuration.told.property,
         "box": parts.enrolled.box_id if parts.enrolled else None,
         "clock": {
-            "now": parts.clock.now(),
+            "now": now,
             "quality": parts.clock.quality,
             "simulated": isinstance(parts.clock, SimulatedClock),
         },
         "link": link,
+        "unsent": await parts.store.read(lambda db: unsent(db, now)),
         "open_work": await parts.store.read(health.open_work),
         "store": {"waiting": parts.store.backlog, "set_aside": parts.store.set_aside.name if parts.store.set_aside else None},
         "devices": by_health,
