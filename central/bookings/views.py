@@ -34,16 +34,10 @@ _EVENTS = (
     .order_by(door_event.c.at.desc(), door_event.c.seq.desc())
     .limit(DOOR_EVENTS)
 )
-_DAY = (
-    select(reservation)
-    .where(
-        reservation.c.property_id == bindparam("p"),
-        or_(
-            reservation.c.status == str(Status.IN_HOUSE),
-            (reservation.c.status == str(Status.CONFIRMED)) & (reservation.c.arrival <= bindparam("day")),
-        ),
-    )
-    .order_by(reservation.c.arrival, reservation.c.number)
+_DAY = select(reservation).where(
+    reservation.c.property_id == bindparam("p"),
+    reservation.c.status.in_((str(Status.IN_HOUSE), str(Status.CONFIRMED))),  # so that the history behind them is not walked through
+    or_(reservation.c.status == str(Status.IN_HOUSE), reservation.c.arrival <= bindparam("day")),
 )
 _PAGE = select(orders).where(orders.c.property_id == bindparam("p")).order_by(orders.c.taken_at.desc(), orders.c.order_id.desc())
 _AFTER = _PAGE.where(tuple_(orders.c.taken_at, orders.c.order_id) < tuple_(bindparam("at", type_=orders.c.taken_at.type), bindparam("id")))
@@ -179,8 +173,8 @@ def order_page(
 def day(conn: Connection, vault: Vault, property_id: str) -> list[ReservationRow]:
     """Return everybody who is in house or should have arrived by the business date, by arrival and number."""
     house = read_house(conn, property_id)
-    found = conn.execute(_DAY, {"p": property_id, "day": house.business_date}).mappings()
-    return rows(conn, vault, property_id, [books.of_row(row) for row in found])
+    found = [books.of_row(row) for row in conn.execute(_DAY, {"p": property_id, "day": house.business_date}).mappings()]
+    return rows(conn, vault, property_id, sorted(found, key=lambda stay: (stay.arrival, stay.number)))
 
 
 def reservation_view(conn: Connection, vault: Vault, property_id: str, reservation_id: str, now: datetime) -> ReservationView:

@@ -5,7 +5,7 @@ Plain functions of a connection; a fixed number of statements each, however many
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, cast, func, or_, select
@@ -24,6 +24,7 @@ from wire.stays import Status
 EVENTS = 20  # of a room's doors, newest first: a screenful
 LIVING = ("confirmed", "in_house", "checked_out")  # whose room number means something
 FOUND = 50  # lines of a search
+OVERSTAYED = timedelta(days=30)  # nobody stays longer than that over the agreed departure
 
 _P: BindParameter[str] = bindparam("p")
 _folios = folio.join(posting, (posting.c.property_id == folio.c.property_id) & (posting.c.folio_id == folio.c.folio_id))
@@ -39,6 +40,7 @@ _POSTED = select(posting.c.source, posting.c.source_seq).where(
 _LEFT = select(reservation).where(
     reservation.c.property_id == _P,
     reservation.c.status == str(Status.CHECKED_OUT),
+    reservation.c.departure >= bindparam("agreed", type_=reservation.c.departure.type),  # by the index: years of history are not read
     reservation.c.checked_out_at >= bindparam("since", type_=reservation.c.checked_out_at.type),
 )
 _NUMBERED = (
@@ -115,7 +117,10 @@ def today(conn: Connection, vault: Vault, property_id: str) -> Today:
     house = read_house(conn, property_id)
     here = views.day(conn, vault, property_id)
     since = house.arrive(house.business_date) - house.early(house.business_date)
-    gone = [books.of_row(row) for row in conn.execute(_LEFT, {"p": property_id, "since": since}).mappings()]
+    gone = [
+        books.of_row(row)
+        for row in conn.execute(_LEFT, {"p": property_id, "since": since, "agreed": house.business_date - OVERSTAYED}).mappings()
+    ]
     left = views.rows(conn, vault, property_id, gone)
     return Today(house, here, left, dues(conn, house, [*here, *left]), _cares(conn, property_id), types(conn, property_id))
 
