@@ -52,7 +52,7 @@ def walk_in_taken(turn: Turn, row: FactRow, fact: WalkInTaken) -> None:
         reservation_id=fact.stay_id, order_id=order_id, number=str(house.last_number), status=Status.CONFIRMED, room_type=fact.room_type,
         stock_type=assignment.read_room(turn.conn, turn.property_id, fact.room).room_type, room=fact.room, arrival=fact.nights[0],
         departure=departure, arrive=fact.arrive, depart=fact.depart, persons=fact.persons,
-        nightly_gross_minor=priced, guest_id=guest_id,
+        nightly_gross_minor=priced, guest_id=guest_id, channel=CHANNEL,
     )  # fmt: skip
     turn.conn.execute(insert(orders), _order(turn, row, stay))
     turn.conn.execute(insert(reservation), stay.row(turn.property_id))

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.desk import rates
 from gateway.desk import views as told
 from gateway.desk.house import House
 from gateway.desk.stays import LONGEST, backing
@@ -52,7 +53,7 @@ def _tile(house: House, room: dict[str, Any]) -> views.Tile:
     return views.Tile(
         room=room["room"],
         room_type=room["room_type"],
-        type_names=house.type_names(room["room_type"]),
+        type_names=rates.type_names(house, room["room_type"]),
         floor=room["floor"],
         word=word,
         care=str(room["care"]),
@@ -99,7 +100,7 @@ def line(house: House, stay_id: str) -> views.Line:
         status=status_of(house, stay),
         room=room,
         room_type=stay.room_type,
-        type_names=house.type_names(stay.room_type),
+        type_names=rates.type_names(house, stay.room_type),
         arrive=house.local(stay.arrive),
         depart=house.local(stay.depart),
         nights=(house.departure(stay) - house.arrival(stay)).days,
@@ -184,7 +185,7 @@ def _head(house: House, stay: StayBody) -> views.Head:
         due=word if word != stay.status else None,
         room=room,
         room_type=stay.room_type,
-        type_names=house.type_names(stay.room_type),
+        type_names=rates.type_names(house, stay.room_type),
         care=str(house.rooms[room].care) if room in house.rooms else None,
         arrive=house.local(stay.arrive),
         depart=house.local(stay.depart),
@@ -215,7 +216,9 @@ def _desk(house: House, stay_id: str, stay: StayBody, verdicts: Mapping[Any, vie
         check_out=verdicts[Action.CHECK_OUT],
         move=verdicts[Action.MOVE],
         assign=NO,
-        rooms=tuple(views.Choice(number, number, str(room.care), names=house.type_names(room.room_type)) for number, room in choices),
+        rooms=tuple(
+            views.Choice(number, number, str(room.care), names=rates.type_names(house, room.room_type)) for number, room in choices
+        ),
         balance_minor=stay.balance_minor,
         currency=house.told.currency,
     )

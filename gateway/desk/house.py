@@ -4,22 +4,20 @@ Nights are half-open and named by the day on which they begin; before four in th
 """
 
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from gateway.desk.problems import NotFound, NotReady
 from gateway.sync import journal
 from wire.entities import Body, HoldBody, KeyBody, KeyStatus, PriceListBody, PropertyBody, RoomBody, StayBody, StayStatus
-from wire.rooms import READY, Front, Room, Shown, shown
+from wire.rooms import READY
 from wire.stays import Context, RoomState, StayView, from_box
 
 DAY_ENDS = timedelta(hours=4)  # the same as central's: who arrives at one o'clock arrives on the old business date
 HERE = frozenset({StayStatus.DUE_IN, StayStatus.IN_HOUSE})
-ROOM_PRICES = "rooms"  # the outlet whose items are room types: sku "<type>" or "<type>/<weekday 0-6>"
 B = TypeVar("B", bound=Body)
 
 
@@ -139,21 +137,6 @@ class House:
                 found.append((bool(self.held(number, first, end)), room.care not in READY, number))
         return [number for _, _, number in sorted(found)]
 
-    def tonight(self, number: str) -> tuple[str, StayBody] | None:
-        """Return who is in the room, or else who is to come there by tonight."""
-        here = self.living_in(number)
-        if here is not None:
-            return here, self.stays[here]
-        expected = ((stay_id, stay) for stay_id, stay in self.stays.items() if stay.status is StayStatus.DUE_IN and number in stay.rooms)
-        due = [(stay.arrive, stay_id) for stay_id, stay in expected if self.arrival(stay) <= self.business_date and stay.depart > self.now]
-        return (min(due)[1], self.stays[min(due)[1]]) if due else None
-
-    def shown(self, number: str) -> Shown:
-        """Return the board's word for a room."""
-        room, guest = self.rooms[number], self.tonight(number)
-        front = Front.OCCUPIED if guest is not None and guest[1].status is StayStatus.IN_HOUSE else Front.VACANT
-        return shown(Room(front, room.care, room.maintenance), guest[1] if guest else None, self.now)
-
     def meant(self, stay_id: str, stay: StayBody) -> StayBody:
         """Return the stay with the room that a check-in now would give it, where nobody has given it one."""
         if stay.rooms or stay.status is not StayStatus.DUE_IN:
@@ -171,23 +154,6 @@ class House:
         state = self.state(known, first, max(end, first), stay_id) if known else None
         midnight = self._instant(self.arrival(stay), "00:00")
         return Context(self.now, room=state, posted=stay.balance_minor != 0, early=stay.arrive - midnight)
-
-    def _prices(self) -> PriceListBody | None:
-        lists = [one for one in self.prices if one.outlet == ROOM_PRICES and one.valid_from <= self.now]
-        return max(lists, key=lambda one: (one.valid_from, one.version), default=None)
-
-    def type_names(self, room_type: str) -> tuple[tuple[str, str], ...]:
-        """Return a room type's names by language, none when central has not told them."""
-        told = self._prices()
-        items = told.items if told is not None else ()
-        return next((tuple(sorted(item.names.items())) for item in items if item.sku.partition("/")[0] == room_type), ())
-
-    def nightly(self, room_type: str, nights: Iterable[date]) -> tuple[int, ...]:
-        """Return the house's gross price of each night; empty when central has not told the prices: then it prices them itself."""
-        told = self._prices()
-        items = {item.sku: item.gross_minor for item in told.items} if told is not None else {}
-        found = [items.get(f"{room_type}/{night.weekday()}", items.get(room_type)) for night in nights]
-        return () if None in found else tuple(cast("list[int]", found))
 
 
 def view_of(stay: StayBody) -> StayView:

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import URL
 
 import web
-from gateway.desk import drawing
+from gateway.desk import drawing, rates
 from gateway.desk.guard import office_of, person_of
 from gateway.desk.house import nights
 from gateway.desk.people import Person
@@ -362,10 +362,10 @@ def _walk_in(look: Look) -> SimpleNamespace:
     for offer in tonight:
         held = house.held(offer.room, house.business_date, house.business_date.max)
         run = next(at for at in range(len(held) + 1) if drawing.day_after(house, at) not in held)
-        price = house.nightly(offer.room_type, nights(house.business_date, drawing.day_after(house, 1)))
+        price = rates.nightly(house, offer.room_type, nights(house.business_date, drawing.day_after(house, 1)))
         room = house.rooms[offer.room]
         row = SimpleNamespace(
-            room=offer.room, room_type=offer.room_type, names=house.type_names(offer.room_type), care=str(room.care), held=run
+            room=offer.room, room_type=offer.room_type, names=rates.type_names(house, offer.room_type), care=str(room.care), held=run
         )
         row.price = price[0] if price else None
         rows.append(row)

@@ -17,6 +17,7 @@ from gateway.sync import journal
 from wire import codec
 from wire.entities import KeyBody, KeyStatus, StaffBody, StayBody, StayStatus
 from wire.facts import Fact, ItemConsumed, PaymentTaken
+from wire.rooms import Front, Room, shown
 from wire.stays import Action, allowed
 
 OFFERED = (Action.CHECK_IN, Action.CHECK_OUT, Action.MOVE, Action.EXTEND, Action.SHORTEN, Action.CUT_KEY)
@@ -218,17 +219,28 @@ def board(look: Look) -> list[dict[str, Any]]:
     return [_cell(look, number, devices.get(number, [])) for number in sorted(house.rooms)]
 
 
+def tonight(house: House, number: str) -> tuple[str, StayBody] | None:
+    """Return who is in the room, or else who is to come there by tonight."""
+    here = house.living_in(number)
+    if here is not None:
+        return here, house.stays[here]
+    expected = ((stay_id, one) for stay_id, one in house.stays.items() if one.status is StayStatus.DUE_IN and number in one.rooms)
+    due = [(one.arrive, stay_id) for stay_id, one in expected if house.arrival(one) <= house.business_date and one.depart > house.now]
+    return (min(due)[1], house.stays[min(due)[1]]) if due else None
+
+
 def _cell(look: Look, number: str, devices: list[dict[str, Any]]) -> dict[str, Any]:
     house = look.house
-    room, guest = house.rooms[number], house.tonight(number)
+    room, guest = house.rooms[number], tonight(house, number)
+    front = Front.OCCUPIED if guest is not None and guest[1].status is StayStatus.IN_HOUSE else Front.VACANT
     services = [one["service"] for one in devices if one["service"] not in {None, "none"}]
     return {
         "room": number,
         "room_type": room.room_type,
         "floor": room.floor,
-        "front": "occupied" if guest is not None and guest[1].status is StayStatus.IN_HOUSE else "vacant",
+        "front": front,
         "care": room.care,
-        "shown": asdict(house.shown(number)),
+        "shown": asdict(shown(Room(front, room.care, room.maintenance), guest[1] if guest else None, house.now)),
         "stay_id": guest[0] if guest else None,
         "guest": guest[1].guest.display_name if guest else None,
         "arrive": guest[1].arrive if guest else None,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from gateway.desk import stays
+from gateway.desk import rates, stays
 from gateway.desk.house import House, nights, read_house
 from gateway.desk.problems import Conflict, Invalid, NeedsManager
 from gateway.store import Tx
@@ -82,7 +82,7 @@ def take(tx: Tx, witness: Witness, stay_id: str, wish: Wish, *, manager: bool = 
         display_name=wish.display_name,
         language=wish.language,
         persons=wish.persons,
-        nightly_gross_minor=house.nightly(best.room_type, days),
+        nightly_gross_minor=rates.nightly(house, best.room_type, days),
         holds=tuple(best.holds[day] for day in sorted(best.holds)),
         unbacked=best.unbacked > 0,
         sealed=wish.sealed,
