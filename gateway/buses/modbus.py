@@ -5,6 +5,7 @@ never holds the line for the others: its requests fail at once until the next pr
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from pydantic.dataclasses import dataclass as settings_dataclass
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException
+from pymodbus.framer import FramerRTU
 from pymodbus.pdu import ModbusPDU
 
 from gateway.buses.failures import LinkDown, Nonsense, SaidNo
+from gateway.buses.modbus_answers import BUFFER, Answers
 from gateway.buses.turns import Turns
+from gateway.device import Drops
 
 CONNECT_S = 3.0
 RECONNECT_CAP_S = 5.0
@@ -69,9 +73,15 @@ class _Unit:
 class ModbusLine:
     """One line. Every call raises LinkDown when nobody answered (outcome unknown), SaidNo for a Modbus exception, Nonsense."""
 
-    def __init__(self, name: str, settings: LineSettings) -> None:
+    def __init__(self, name: str, settings: LineSettings, drops: Drops | None = None) -> None:
+        """`drops` is told of each answer that cannot be used, under the name that the unit was given by `belongs`."""
         self.name = name
-        self._settings = settings
+        self._settings, self._drops = settings, drops
+        self._owners: dict[int, str] = {}
+        self._answers: Answers | None = None  # of the open connection
+        self._dropped = 0
+        self._heard = b""  # on a serial line: what came since the last request
+        self._limit: asyncio.Timeout | None = None  # of the request that is out
         self._client: Client | None = None
         self._units: dict[int, _Unit] = {}
         self._turns = Turns()
@@ -101,6 +111,15 @@ class ModbusLine:
         """Write `values` from zero-based `first` in one request (FC16)."""
         await self._ask(unit, urgent, lambda c: c.write_registers(first, list(values), device_id=unit))
 
+    def belongs(self, unit: int, device: str) -> None:
+        """Note whose unit it is: its bad answers are counted under that name."""
+        self._owners[unit] = device
+
+    @property
+    def away(self) -> bool:
+        """Whether the line cannot be opened, or nobody on it has answered lately."""
+        return self._connect_tries > 0 or (bool(self._units) and all(state.misses > 1 for state in self._units.values()))
+
     def dead(self, unit: int) -> bool:
         """Whether `unit` did not answer the last time it was asked."""
         return self._units.get(unit, _Unit()).misses > 0
@@ -120,18 +139,20 @@ class ModbusLine:
             self._refuse_if_asleep(unit, state)
             client = await self._connected()
             self.transactions += 1
+            before = self._dropped
             try:
-                async with asyncio.timeout(self._settings.limit_s):
+                async with asyncio.timeout(self._settings.limit_s) as self._limit:
                     answer = await request(client)
             except ConnectionException as broken:
                 self._hang_up()
                 raise LinkDown(f"line {self.name} broke") from broken
             except (TimeoutError, ModbusException) as silence:
-                self._missed(state)
-                raise LinkDown(f"unit {unit} on line {self.name} did not answer in {self._settings.limit_s:g} s") from silence
+                raise self._missed(unit, state, before) from silence
+            finally:
+                self._over()
         self._silent = 0
         if answer.isError() and answer.exception_code in NOBODY_THERE:
-            self._missed(state)
+            self._miss(state)
             raise LinkDown(f"unit {unit} on line {self.name} does not answer its converter")
         state.misses, state.asleep_until = 0, 0.0
         if answer.isError():
@@ -142,7 +163,17 @@ class ModbusLine:
         if asyncio.get_running_loop().time() < state.asleep_until:
             raise LinkDown(f"unit {unit} on line {self.name} has not answered {state.misses} times; it is probed again soon")
 
-    def _missed(self, state: _Unit) -> None:
+    def _missed(self, unit: int, state: _Unit, before: int) -> LinkDown:
+        """Note that there was no answer, and return what to raise; `before` = how much had been dropped when the unit was asked."""
+        if self._heard:
+            self._drop(unit, "wrong_unit" if self._heard[0] != unit and _sound(self._heard) else "malformed")
+        self._over()
+        self._miss(state)
+        if self._dropped > before:
+            return LinkDown(f"unit {unit} on line {self.name} did not answer with anything that can be used")
+        return LinkDown(f"unit {unit} on line {self.name} did not answer in {self._settings.limit_s:g} s")
+
+    def _miss(self, state: _Unit) -> None:
         state.misses += 1
         if state.misses > 1:  # one lost frame is no death
             wait = min(DEAD_CAP_S, 0.25 * 2**state.misses)
@@ -154,7 +185,7 @@ class ModbusLine:
     async def _connected(self) -> Client:
         """Return the open client, opening it first if need be; called by the one whose turn it is."""
         if self._client is not None:
-            if self._client.connected:
+            if self._client.connected and not (self._answers is not None and self._answers.broken):
                 return self._client
             self._hang_up()
         loop = asyncio.get_running_loop()
@@ -174,7 +205,11 @@ class ModbusLine:
         settings = self._settings
         client: Client
         if settings.host is not None:
-            client = AsyncModbusTcpClient(settings.host, port=settings.port, timeout=CONNECT_S, retries=0, reconnect_delay=0)
+            self._answers = Answers(self._drop, self._give_up)
+            client = AsyncModbusTcpClient(
+                settings.host, port=settings.port, timeout=CONNECT_S, retries=0, reconnect_delay=0, trace_packet=self._answers.trace
+            )
+            client.ctx.max_buffer_size = BUFFER  # else the library throws a flood away unseen
         else:
             client = AsyncModbusSerialClient(
                 str(settings.serial),
@@ -184,6 +219,7 @@ class ModbusLine:
                 timeout=CONNECT_S,
                 retries=0,
                 reconnect_delay=0,
+                trace_packet=self._trace_serial,
             )
         client.set_max_no_responses(1_000_000)
         return client
@@ -191,7 +227,38 @@ class ModbusLine:
     def _hang_up(self) -> None:
         if self._client is not None:
             self._client.close()
-            self._client = None
+            self._client = self._answers = None
+
+    # ------------------------------------------------------------ answers that cannot be used
+
+    def _drop(self, unit: int, reason: str) -> None:
+        self._dropped += 1
+        if self._drops is not None:
+            self._drops.drop("modbus", self._owners.get(unit), reason)
+
+    def _give_up(self) -> None:
+        """Let the request that is out fail now: the connection is out of step, and others wait for the line."""
+        if self._limit is not None:
+            with contextlib.suppress(RuntimeError):  # its time is up already
+                self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def _over(self) -> None:
+        """The request has ended: whatever comes now is late."""
+        self._heard = b""
+        if self._answers is not None:
+            self._answers.over()
+            if self._answers.broken:
+                self._hang_up()
+
+    def _trace_serial(self, sending: bool, data: bytes) -> bytes:
+        """Keep what is heard on a serial line until the request has ended: one that nobody could answer with it is dropped and counted."""
+        self._heard = b"" if sending else data
+        return data
+
+
+def _sound(frame: bytes) -> bool:
+    """Whether a frame of a serial line has the right check sum."""
+    return len(frame) >= 4 and FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big"))
 
 
 def _registers(answer: ModbusPDU, count: int) -> tuple[int, ...]:

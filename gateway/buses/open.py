@@ -40,7 +40,7 @@ async def open_buses(settings: BusesSettings, *, drops: Drops, client_id: str, m
     `client_id` names the box's persistent session at the broker: fixed per box.
     """
     mqtt = MqttBus(settings.mqtt, drops, client_id=client_id, password=mqtt_password) if settings.mqtt else None
-    lines = {name: ModbusLine(name, line) for name, line in (settings.modbus.lines if settings.modbus else {}).items()}
+    lines = {name: ModbusLine(name, line, drops) for name, line in (settings.modbus.lines if settings.modbus else {}).items()}
     ble = BleBus(settings.ble, drops) if settings.ble else None
     tasks = [asyncio.create_task(bus.run(), name=f"bus {type(bus).__name__}") for bus in (mqtt, ble) if bus is not None]
     try:

@@ -60,6 +60,7 @@ class ModbusDevice:
         settings = ModbusDeviceSettings(**setting.settings)
         self._name, self._class, self._unit, self._poll_s = setting.name, device_class, settings.unit, settings.poll_s
         self._line, self._memory, self._drops, self._now = line, memory, drops, now
+        line.belongs(settings.unit, setting.name)
         self._mailbox = Mailbox(setting.k_dev, self._look_now, self._write_mailbox)
         self._reports = Reports(setting.name, changing=EVERY_SECOND)
         self._wake = asyncio.Event()
