@@ -80,4 +80,5 @@ def _note(step: Step, found: Any, outcome: Outcome, say: Callable[[str], None]) 
     if not isinstance(found, Seen):
         raise HostError(f"then {step.sentence}: the act checks nothing", "Use an act that returns what was expected and seen")
     outcome.checks.append(Check(step.sentence, found.ok, found.expected, found.seen, found.source))
-    say(f"  {'✓' if found.ok else '✗'} then {step.sentence}" + ("" if found.ok else f": expected {found.expected}, saw {found.seen}"))
+    wrong = "" if found.ok else f": expected {found.expected}, saw {found.seen}"
+    say(f"  {'✓' if found.ok else '✗'} then {step.sentence}{wrong}  ({found.source})")
