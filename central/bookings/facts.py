@@ -4,17 +4,18 @@ A fact that cannot be true on our books raises a Problem: intake acknowledges it
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, insert, select, update
 
-from central.bookings import books, consumption, keys, rules, stays, walk_ins
+from central.bookings import books, consumption, keys, making_way, rules, stays, walk_ins
 from central.bookings.books import Reservation
 from central.folio import ledger
 from central.problems import Conflict, Problem
 from central.rooms import assignment, inventory
 from central.rooms.care import move_axes, set_care
-from central.rooms.house import read_house
+from central.rooms.house import business_date_at, read_house
 from central.rooms.rules import nights
 from central.store import audit
 from central.store.tables import access_key, device, door_event, door_right, room_door, room_signal
@@ -151,7 +152,8 @@ def key_lost(turn: Turn, row: FactRow, fact: KeyLost) -> None:
 def stay_checked_in(turn: Turn, row: FactRow, fact: StayCheckedIn) -> None:
     """Take over a check-in at the box, also of a stay that was cancelled here meanwhile: the guest stands in the room.
 
-    Raises Conflict when our books cannot hold it (the room or the type was given to another): a person must decide.
+    Who was to have the room and has not come yet makes way. Raises Conflict when our books cannot hold it (somebody else lives in the
+    room, the type is sold out): a person must decide.
     """
     stay = books.read(turn.conn, turn.property_id, fact.stay_id)
     if stay.status in {Status.IN_HOUSE, Status.CHECKED_OUT}:
@@ -164,7 +166,10 @@ def stay_checked_in(turn: Turn, row: FactRow, fact: StayCheckedIn) -> None:
     if number is None:
         raise Conflict("no_room_assigned", "The box checked somebody in without a room.", "Ask the desk which room it is.")
     if number != stay.room:
-        stay = stays.put_into(turn, stay, number, min(stay.arrival, house.business_date))
+        first = min(stay.arrival, house.business_date)
+        assignment.leave_nights(turn, stay.reservation_id, first)  # what the guest leaves is there for who makes way
+        making_way.for_guest(turn, replace(stay, room=number), nights(stay.arrival, stay.departure))
+        stay = stays.put_into(turn, stay, number, first)
     move_axes(turn, number, RoomEvent.CHECKED_IN)
     stay = books.change(turn, stay, status=Status.IN_HOUSE, in_house_since=fact.at)
     books.publish(turn, stay)
@@ -172,11 +177,15 @@ def stay_checked_in(turn: Turn, row: FactRow, fact: StayCheckedIn) -> None:
 
 
 def stay_checked_out(turn: Turn, row: FactRow, fact: StayCheckedOut) -> None:
-    """Take over a check-out at the box: it is always possible there, an open balance stays as a task."""
+    """Take over a check-out at the box: it is always possible there, an open balance stays as a task.
+
+    It counts from the day on which the guest left, however long the line was down: nobody pays for nights after that.
+    """
     stay = books.read(turn.conn, turn.property_id, fact.stay_id)
     if stay.status is not Status.IN_HOUSE:
         return
     house = read_house(turn.conn, turn.property_id)
+    house = replace(house, business_date=min(house.business_date, business_date_at(fact.at, house.zone)))
     stays.post_nights(turn, stay, rules.charged(stay.arrival, stay.departure, house.business_date))
     owed = ledger.balance(turn.conn, turn.property_id, stay.reservation_id)
     stay = stays.leave(turn, house, stay, fact.at)
@@ -187,13 +196,16 @@ def stay_checked_out(turn: Turn, row: FactRow, fact: StayCheckedOut) -> None:
 
 
 def stay_moved(turn: Turn, row: FactRow, fact: StayMoved) -> None:
-    """Take over a move at the box. Raises Conflict when the room was given to another here."""
+    """Take over a move at the box; who was to have the room makes way. Raises Conflict when somebody else lives in it."""
     stay = books.read(turn.conn, turn.property_id, fact.stay_id)
     if stay.room == fact.to_room or stay.status is not Status.IN_HOUSE:
         return
     before = stay.room
     house = read_house(turn.conn, turn.property_id)
-    stay = stays.put_into(turn, stay, fact.to_room, stays.tonight(house, stay), moved_at=fact.at)
+    first = stays.tonight(house, stay)
+    assignment.leave_nights(turn, stay.reservation_id, first)
+    making_way.for_guest(turn, replace(stay, room=fact.to_room), nights(first, stay.departure))
+    stay = stays.put_into(turn, stay, fact.to_room, first, moved_at=fact.at)
     if before is not None:
         move_axes(turn, before, RoomEvent.MOVED_OUT)
     move_axes(turn, fact.to_room, RoomEvent.MOVED_IN)

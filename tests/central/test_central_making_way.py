@@ -8,7 +8,9 @@ from sqlalchemy import select
 from central.bookings import books, facts, stays
 from central.bookings.books import Reservation
 from central.bookings.walk_ins import walk_in_taken
+from central.folio import ledger
 from central.problems import Conflict
+from central.rooms.day import turn_of_day
 from central.rooms.inventory import availability
 from central.store.database import Store
 from central.store.tables import hold, inventory_night, room_night
@@ -16,7 +18,7 @@ from central.sync.enrolment import add_box
 from central.sync.holds import Held
 from central.upkeep.tasks import open_tasks
 from tests.central.hotel import NOON, TODAY, Hotel, day, found, small_hotel
-from wire.facts import StayDatesChanged, WalkInTaken
+from wire.facts import StayCheckedIn, StayCheckedOut, StayDatesChanged, StayMoved, WalkInTaken
 from wire.messages import FactRow
 
 ROW = FactRow(1, "f1", "WalkInTaken", "stay/w1", NOON, "synced", "box", {})
@@ -118,3 +120,32 @@ async def test_two_guests_in_one_room_are_never_sorted_out_by_the_books(house: H
     with pytest.raises(Conflict):
         await house.do(walk_in_taken, ROW, taken)
     assert (await house.ask(lambda conn, slug: availability(conn, slug, day(0), day(1))))[0].left == 1
+
+
+async def test_the_box_was_right_about_who_got_the_room(house: Hotel) -> None:
+    first, second = await house.book("first", nights=2), await house.book("second", nights=2)
+    given = (await stay_of(house, second)).room
+    await house.do(facts.HANDLERS[StayCheckedIn], ROW, StayCheckedIn(first, (given or "",), NOON))
+    assert (await stay_of(house, first)).room == given
+    assert (await stay_of(house, second)).room not in {None, given}
+    await balanced(house)
+
+
+async def test_a_guest_whom_the_box_moved_stays_where_they_are(house: Hotel) -> None:
+    stay = await lives_here(house)
+    other = await house.book("other", nights=2)
+    given = (await stay_of(house, other)).room or ""
+    await house.do(facts.HANDLERS[StayMoved], ROW, StayMoved(stay.reservation_id, stay.room or "", given, NOON))
+    assert (await stay_of(house, stay.reservation_id)).room == given
+    assert (await stay_of(house, other)).room != given
+
+
+async def test_who_left_days_ago_without_a_line_pays_until_that_day(house: Hotel) -> None:
+    stay_id = await house.book("long", nights=5)
+    await house.do(stays.check_in, stay_id)
+    house.clock.move(timedelta(days=3))
+    await house.do(turn_of_day)
+    await house.do(facts.HANDLERS[StayCheckedOut], ROW, StayCheckedOut(stay_id, NOON + timedelta(days=1)))
+    lines = await house.ask(lambda conn, slug: ledger.lines(conn, slug, stay_id))
+    assert [line.detail.get("night") for line in lines] == [day(0).isoformat()]
+    assert (await stay_of(house, stay_id)).departure == day(1)
