@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.engine import URL
 
 from central import pages, problem_json
-from central.bookings import facts, order_routes, stay_routes
+from central.bookings import facts, list_routes, order_routes, stay_routes
 from central.configuration import CentralConfiguration
 from central.limits import BodyLimit
 from central.rooms import routes as room_routes
@@ -40,7 +40,7 @@ from host.serving import Serving, serve
 from host.simulated_clock import SimulatedClock
 
 VERSION = "1"
-API = (staff_routes.routes, room_routes.routes, order_routes.routes, stay_routes.routes)
+API = (staff_routes.routes, room_routes.routes, order_routes.routes, list_routes.routes, stay_routes.routes)
 RULES = intake.Rules(facts.HANDLERS, facts.BULK, facts.refused, facts.alarm)
 log = logging.getLogger(__name__)
 

@@ -46,3 +46,10 @@ def minor(text: str, currency: str) -> int:
     if not (whole.isascii() and whole.isdigit()) or len(rest) > digits or (rest and not (rest.isascii() and rest.isdigit())):
         raise ValueError("not an amount")
     return sign * int(whole + rest.ljust(digits, "0"))
+
+
+def decimal(minor: int, currency: str) -> str:
+    """Write whole minor units as a plain decimal number, for files: 1234.50."""
+    digits = 0 if currency in _WHOLE else 2
+    whole, rest = divmod(abs(minor), 10**digits)
+    return f"{'-' if minor < 0 else ''}{whole}" + (f".{rest:0{digits}d}" if digits else "")

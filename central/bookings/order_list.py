@@ -158,17 +158,6 @@ def page(conn: Connection, vault: Vault, property_id: str, asked: Filter, after:
     return Page(rows, f"{shown[-1].arrival.isoformat()}~{shown[-1].reservation_id}" if len(found) > limit else None)
 
 
-def pages(conn: Connection, vault: Vault, property_id: str, asked: Filter) -> Iterator[Page]:
-    """Yield all pages, MOST rows each, for a caller that can hold one snapshot so long."""
-    after: str | None = None
-    while True:
-        one = page(conn, vault, property_id, asked, after, MOST)
-        yield one
-        after = one.after
-        if after is None:
-            return
-
-
 def statement(house: House, asked: Filter, after: str | None, limit: int) -> Select[Any]:
     """Return the query of one page, without the search text."""
     query = select(reservation).where(_r.property_id == house.property_id, *_judged(house, asked))

@@ -1,16 +1,17 @@
-"""Central's pages: room board, day lists, one order; drawn on the server, live by events, usable without JavaScript."""
+"""Central's pages: the day, room board, lists, one order, its folio; drawn on the server, live by events, usable without JavaScript."""
 
 from fastapi import FastAPI
 
 import web
-from central.pages import acts, frame, sight
+from central.pages import acts, folio, frame, orders, sight, today
 
 
 def attach(app: FastAPI) -> None:
     """Give central its pages, the static files and the headers that every answer carries. Needs `app.state.services` when it serves."""
     app.state.pages = frame.make()
     app.include_router(acts.router)
-    app.include_router(sight.router)
+    for page in (today, orders, folio, sight):  # the day lists of sight take whatever name is left
+        app.include_router(page.router)
     web.attach(app)
 
 

@@ -40,11 +40,11 @@ _HOTELS = select(property_.c.property_id, property_.c.name).order_by(property_.c
 
 @router.get("/")
 async def start(request: Request) -> Response:
-    """Send people to their hotel's board."""
+    """Send people to their hotel's start page."""
     session = await session_from(request)
     if session is None:
         raise frame.SignInFirst
-    return RedirectResponse(f"/p/{session.property_id}/board", 303)
+    return RedirectResponse(f"/p/{session.property_id}/today", 303)
 
 
 @router.get("/login")
@@ -79,9 +79,9 @@ def local(address: str) -> str:
 async def login(request: Request) -> Response:
     """Sign in and go on to where the person was going."""
     form = await request.form()
-    user, hotel, onward = _text(form, "user"), _text(form, "property"), _text(form, "next")
+    user, hotel, onward = text_of(form, "user"), text_of(form, "property"), text_of(form, "next")
     try:
-        token = await sign_in(frame.services_of(request), hotel or None, user, _text(form, "password"))
+        token = await sign_in(frame.services_of(request), hotel or None, user, text_of(form, "password"))
     except Problem as problem:
         return await _login(request, onward, user, hotel, problem)
     answer = RedirectResponse(local(onward), 303)
@@ -94,14 +94,15 @@ async def logout(request: Request) -> Response:
     """Sign out."""
     session = await session_from(request)
     if session is not None:
-        check_csrf(session, _text(await request.form(), "csrf"))
+        check_csrf(session, text_of(await request.form(), "csrf"))
         await sign_out(frame.services_of(request), session, request.cookies[COOKIE])
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE)
     return answer
 
 
-def _text(form: FormData, name: str) -> str:
+def text_of(form: FormData, name: str) -> str:
+    """The text of one field; empty where it is missing, or a file."""
     value = form.get(name, "")
     return value if isinstance(value, str) else ""
 
@@ -117,14 +118,14 @@ class Sent:
     form: FormData
 
 
-async def _sent(request: Request, who: Viewer) -> Sent:
+async def sent_by(request: Request, who: Viewer) -> Sent:
     """Return the form; raise Forbidden without the session's token."""
     form = await request.form()
-    check_csrf(who.session, _text(form, "csrf"))
+    check_csrf(who.session, text_of(form, "csrf"))
     return Sent(who, form)
 
 
-async def _act(request: Request, property_id: str, sent: Sent, use_case: Callable[[Turn], object]) -> None:
+async def act_once(request: Request, property_id: str, sent: Sent, use_case: Callable[[Turn], object]) -> None:
     """Run a use case once for each idempotency key: a form that is sent twice counts once."""
     told = json.dumps(sorted((name, str(value)) for name, value in sent.form.multi_items() if name != "csrf"))
     fingerprint = f"{request.url.path} {told}".encode()
@@ -134,7 +135,7 @@ async def _act(request: Request, property_id: str, sent: Sent, use_case: Callabl
             use_case(turn)
             return {}
 
-        return idempotency.once(turn, _text(sent.form, "idempotency_key")[: idempotency.LONGEST] or None, fingerprint, act)
+        return idempotency.once(turn, text_of(sent.form, "idempotency_key")[: idempotency.LONGEST] or None, fingerprint, act)
 
     await frame.services_of(request).change(property_id, sent.who.actor, once)
 
@@ -145,8 +146,8 @@ async def _on_order(
     """Act on an order and show it: redirect when it went well, the same page with the reason when it did not."""
     who = await frame.viewer(request, property_id, permission)
     try:
-        sent = await _sent(request, who)
-        await _act(request, property_id, sent, lambda turn: use_case(turn, sent.form))
+        sent = await sent_by(request, who)
+        await act_once(request, property_id, sent, lambda turn: use_case(turn, sent.form))
     except Problem as problem:
         return await order_answer(request, who, property_id, order_id, problem)
     onward = URL(f"/p/{property_id}/orders/{order_id}")
@@ -164,7 +165,7 @@ async def check_out(request: Request, property_id: str, order_id: str) -> Respon
     """Let the guest go; with an open balance only when the form says so."""
 
     def act(turn: Turn, form: FormData) -> object:
-        return stays.check_out(turn, order_id, open_balance=_text(form, "open_balance") == "yes")
+        return stays.check_out(turn, order_id, open_balance=text_of(form, "open_balance") == "yes")
 
     return await _on_order(request, property_id, order_id, Permission.STAYS_ACT, "check_out", act)
 
@@ -173,7 +174,7 @@ async def check_out(request: Request, property_id: str, order_id: str) -> Respon
 async def move(request: Request, property_id: str, order_id: str) -> Response:
     """Move the guest to another room."""
     return await _on_order(
-        request, property_id, order_id, Permission.STAYS_ACT, "move", lambda turn, form: stays.move(turn, order_id, _text(form, "room"))
+        request, property_id, order_id, Permission.STAYS_ACT, "move", lambda turn, form: stays.move(turn, order_id, text_of(form, "room"))
     )
 
 
@@ -181,7 +182,12 @@ async def move(request: Request, property_id: str, order_id: str) -> Response:
 async def assign(request: Request, property_id: str, order_id: str) -> Response:
     """Give the reservation a room before arrival."""
     return await _on_order(
-        request, property_id, order_id, Permission.STAYS_ACT, "assign", lambda turn, form: stays.assign(turn, order_id, _text(form, "room"))
+        request,
+        property_id,
+        order_id,
+        Permission.STAYS_ACT,
+        "assign",
+        lambda turn, form: stays.assign(turn, order_id, text_of(form, "room")),
     )
 
 
@@ -190,7 +196,7 @@ async def cut(request: Request, property_id: str, order_id: str) -> Response:
     """Cut a card: for a key that exists, or for another one. The page then follows the encoder."""
 
     def act(turn: Turn, form: FormData) -> object:
-        encoder, wanted = _text(form, "encoder"), _text(form, "key_id")
+        encoder, wanted = text_of(form, "encoder"), text_of(form, "key_id")
         if not encoder:
             raise Invalid("no_encoder", "No encoder was chosen.", "Choose one.")
         key = keys.add_key(turn, order_id) if wanted == ANOTHER else _own_key(turn, order_id, wanted)
@@ -212,10 +218,10 @@ def _own_key(turn: Turn, reservation_id: str, wanted: str) -> keys.Key:
 @router.post("/p/{property_id}/rooms/{number}/care")
 async def care(request: Request, property_id: str, number: str) -> Response:
     """Write down how clean a room is."""
-    sent = await _sent(request, await frame.viewer(request, property_id, Permission.ROOMS_CARE))
+    sent = await sent_by(request, await frame.viewer(request, property_id, Permission.ROOMS_CARE))
     try:
-        wanted = Care(_text(sent.form, "care"))
+        wanted = Care(text_of(sent.form, "care"))
     except ValueError:
         raise Invalid("unknown_care", "A room is dirty, pickup, clean or inspected.") from None
-    await _act(request, property_id, sent, lambda turn: set_care(turn, number, wanted))
+    await act_once(request, property_id, sent, lambda turn: set_care(turn, number, wanted))
     return RedirectResponse(f"/p/{property_id}/rooms/{number}", 303)

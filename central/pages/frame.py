@@ -20,7 +20,7 @@ from central.services import Services
 from central.staff.guard import session_from
 from central.staff.permissions import Permission, granted
 from central.staff.sessions import Session
-from web import words
+from web import task_words, words
 from web.catalogue import N_, catalogue
 from web.live import LivePages
 from wire.ids import new_id
@@ -28,7 +28,9 @@ from wire.ids import new_id
 log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parent / "templates"
 NAV = (
+    ("today", N_("Today"), "bell"),
     ("board", N_("Room board"), "grid"),
+    ("orders", N_("Orders"), "calendar"),
     ("arrivals", N_("Arrivals"), "arrive"),
     ("in-house", N_("In house"), "person"),
     ("departures", N_("Departures"), "depart"),
@@ -43,6 +45,14 @@ PROBLEMS: dict[str, str] = {  # code -> what a receptionist reads; the rest is t
     "wrong_login": N_("User name or password is wrong."),
     "which_property": N_("Choose your hotel."),
     "throttled": N_("Too many tries. Wait a little."),
+    "already_reversed": N_("This line is reversed already."),
+    "bad_amount": N_("The amount is not a number. Write it like 120.50."),
+    "no_reason": N_("Say why the line is reversed."),
+    "bad_method": N_("Choose how it was paid."),
+    "bad_day": N_("One of the days is not a date."),
+    "bad_status": N_("There is no such status."),
+    "bad_cursor": N_("This page of the list is not there. Begin at the first."),
+    "task_not_found": N_("Somebody has closed this task meanwhile."),
     "fault": N_("This should not have happened. Try again, then tell support."),
     "idempotency_key_reused": N_("This form was sent before with other values. Try again now."),
 }
@@ -83,7 +93,7 @@ class Viewer:
 @cache
 def look() -> web.Look:
     """The templates, compiled once a process."""
-    return web.templates(TEMPLATES, names={"new_id": new_id})
+    return web.templates(TEMPLATES, names={"new_id": new_id, "task_words": task_words})
 
 
 def make() -> Pages:
@@ -176,7 +186,7 @@ async def problem_page(request: Request, problem: Problem) -> Response:
         shell=await outside(request),
         heading=notice.headline,
         text=" ".join(notice.lines),
-        way_out=web.NavItem("/", N_("Room board"), "grid"),
+        way_out=web.NavItem("/", N_("Today"), "bell"),
     )
 
 

@@ -183,6 +183,7 @@ async def order_answer(request: Request, who: Viewer, property_id: str, wanted: 
         shell=frame.shell(request, found.house, who, "", stream),
         order=view,
         back=web.NavItem(f"/p/{property_id}/board", N_("Room board"), "grid"),
+        folio_href=f"/p/{property_id}/orders/{key}/folio" if Permission.FOLIO_SEE in who.permissions else None,
         failed=frame.failed(who.language, problem) if problem else None,
         done=done,
         waiting=any(not state.ended for state in found.view.jobs),

@@ -67,7 +67,8 @@ async def seat(
     await page.fill("#user", "camille")
     await page.fill("#password", PASSWORD)
     await page.click("button.primary")
-    await page.wait_for_url("**/board")
+    await page.wait_for_url("**/today")
+    await page.goto(f"{hotel.url}/p/demo/board")
     yield page
     assert complaints == []
     await context.close()
