@@ -55,6 +55,7 @@ MOMENTARY_S = 10.0
 GIVE_UP_S = 30.0  # a command that does not expire by itself: connecting may take 20 s
 RETRY_S = 0.25
 KEY_PAUSE_S = 60.0  # a device that does not hold our key, real or not, is not asked again sooner
+BAD_PROOFS = 5  # device sheet: in a row; anybody on the air can forge one, and that must not close a door's radio
 DEGRADED_AFTER = 3  # connections in a row that failed
 
 
@@ -92,6 +93,7 @@ class BleLock:
         self._seen: tuple[int, int] | None = None  # the same, as the last complete visit answered it
         self._visited_at = self._answered_at = self._quiet_since = self._rests_until = float("-inf")
         self._failures, self._started = 0, float("inf")
+        self._bad_proofs = 0  # in a row
         self._early: list[Event] | None = []  # events that came before this run's first condition
 
     # ------------------------------------------------------------ the contract
@@ -121,7 +123,7 @@ class BleLock:
         if self._away():
             raise Unreachable(self._name, f"not heard for {self._silent_s:g} s", "Check its batteries and the distance to the box.")
         if asyncio.get_running_loop().time() < self._rests_until:
-            raise self._wrong_key()
+            raise _wrong_key(self._name)
         limit_s = MOMENTARY_S if type(command.op) in MOMENTARY else GIVE_UP_S
         job = _Job(command, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
@@ -197,26 +199,39 @@ class BleLock:
             async with self._radio.session(self._address, urgent=bool(self._jobs)) as link:
                 talk = BleConversation(link, self._k_dev, self._event, self._dropped)
                 info, ack = await talk.begin()
-                self._failures, self._log_id = 0, info.log_id
+                self._failures, self._bad_proofs, self._log_id = 0, 0, info.log_id
                 await self._serve(talk, info, ack)
             if self._intake is not None and not self._intake.behind:
                 self._seen = heard or (0, 0)
         except WrongKey:
-            self._reports.health("fault")
-            self._rests_until = asyncio.get_running_loop().time() + KEY_PAUSE_S
-            while self._jobs:
-                self._finish(self._jobs[0], self._wrong_key())
+            self._bad_proof()
         except BadFrame as bad:
             self._dropped(str(bad))
             raise Garbled(self._name, f"its INFO is {bad}", "Check its firmware.") from None
         except BusError:
-            self._failures += 1
-            if self._failures == DEGRADED_AFTER:
-                self._reports.health("degraded")
+            self._failed()
         else:
             self._answered_at = asyncio.get_running_loop().time()
         finally:
             self._visited_at = asyncio.get_running_loop().time()
+
+    def _failed(self) -> None:
+        """Note a connection that came to nothing."""
+        self._failures += 1
+        if self._failures == DEGRADED_AFTER:
+            self._reports.health("degraded")
+
+    def _bad_proof(self) -> None:
+        """Try the session again; only several bad proofs in a row say that it is the device, and then it is left alone for a while."""
+        self._bad_proofs += 1
+        if self._bad_proofs < BAD_PROOFS:
+            self._failed()
+            return
+        self._bad_proofs = self._failures = 0
+        self._reports.health("fault")
+        self._rests_until = asyncio.get_running_loop().time() + KEY_PAUSE_S
+        while self._jobs:
+            self._finish(self._jobs[0], _wrong_key(self._name))
 
     async def _serve(self, talk: BleConversation, info: Info, ack: HelloAck) -> None:
         """Commands first, then acknowledgements, then a PING for state; stay a little for what follows. Raises LinkDown, SaidNo."""
@@ -260,9 +275,6 @@ class BleLock:
         except BadFrame as bad:
             self._dropped(str(bad))
             self._finish(job, Garbled(self._name, f"its reply is {bad}", "Check its firmware."))
-
-    def _wrong_key(self) -> Garbled:
-        return Garbled(self._name, "it does not hold our key", "Commission it again.")
 
     def _finish(self, job: _Job, outcome: Reply | DeviceError) -> None:
         if job in self._jobs:
@@ -329,6 +341,10 @@ class BleLock:
 
     def _expired(self, command: Command) -> bool:
         return type(command.op) in MOMENTARY and command.expires_at is not None and self._now() >= command.expires_at
+
+
+def _wrong_key(name: str) -> Garbled:
+    return Garbled(name, "it does not hold our key", "Commission it again.")
 
 
 def connect(setting: Setting, buses: Buses, memory: Memory, drops: Drops, now: Callable[[], datetime]) -> Driver:

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
+from firmware_sim import ble_session
 from firmware_sim.bluez.faults import FAILED, REFUSED
 from gateway.buses.ble import BleBus, BleSettings
 from gateway.buses.failures import LinkDown
-from gateway.device import Code, RaiseFloor, UnlockPulse, Unreachable
+from gateway.device import Code, Garbled, RaiseFloor, UnlockPulse, Unreachable
 from tests.hardware_sim.conftest import MakeRig
 from tests.hardware_sim.rig import ADDRESS, Counted, Rig
 
@@ -102,3 +104,39 @@ async def test_what_an_earlier_life_left_connected_is_hung_up(make_rig: MakeRig)
     end()
     with contextlib.suppress(BleakError):
         await left.disconnect()
+
+
+def forge_proofs(monkeypatch: pytest.MonkeyPatch, left: int) -> None:
+    """Let the next `left` greetings of the simulated lock carry a proof that somebody without its key made up."""
+    real, forged = ble_session.hello_ack, iter(range(left))
+
+    def said(*told: Any) -> bytes:
+        ack = real(*told)
+        return ack if next(forged, None) is None else ack[:-8] + bytes(8)
+
+    monkeypatch.setattr("firmware_sim.ble_lock.hello_ack", said)
+
+
+async def test_one_forged_greeting_is_counted_and_costs_one_more_try(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = await make_rig("lock", "ble")
+    await rig.quiet()
+    await asyncio.sleep(0.8)  # the first visit has ended
+    forge_proofs(monkeypatch, 1)
+    assert (await rig.driver.apply(rig.command(RaiseFloor(1 << 8)))).code is Code.OK
+    assert rig.drops.reasons == [("ble", "lock-1", "bad_tag")]
+    assert "fault" not in [one.health for one in rig.log.conditions]
+
+
+async def test_five_bad_proofs_in_a_row_leave_the_lock_alone_for_a_while(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.drivers.ble_lock.RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.drivers.ble_lock.KEY_PAUSE_S", 3600.0)
+    rig = await make_rig("lock", "ble")
+    await rig.quiet()
+    await asyncio.sleep(0.8)
+    forge_proofs(monkeypatch, 6)
+    with pytest.raises(Garbled, match="does not hold our key"):
+        await rig.driver.apply(rig.command(RaiseFloor(1 << 8)))
+    assert rig.drops.of("bad_tag") == 5
+    with pytest.raises(Garbled, match="does not hold our key"):
+        await rig.driver.apply(rig.command(RaiseFloor(2 << 8)))
+    assert rig.drops.of("bad_tag") == 5  # it was not asked
