@@ -264,6 +264,8 @@ def opening(epoch: int, lanes: Mapping[Lane, tuple[int, int]], cursor: int, push
 def step(state: State, event: Event, now: float) -> Step:
     """Take in `event` and return what follows: first what the event itself causes, then all that has become due, a Wait last."""
     state, caused = _taken(state, event, now)
+    if state.why and state.phase in {Phase.STREAM, Phase.SNAPSHOT} and not (state.up.tries or state.down.tries):
+        state = replace(state, why="")  # both connections have answered since
     state, due = _due(state, now)
     return state, (*caused, *due)
 

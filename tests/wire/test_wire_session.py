@@ -263,3 +263,11 @@ def test_our_own_full_disk_makes_the_feed_rest() -> None:
     talk.hear(Polled(ticket, FeedReply(5, (feed_row(5),)))).hear(Failed(ticket, "local"))
     assert not talk.has(Poll)
     assert talk.hear(Tick(), 16.0).has(Poll)
+
+
+def test_a_line_that_answers_again_has_no_trouble_left_to_tell() -> None:
+    talk = Talk().greeted()
+    talk.hear(Failed(talk.state.down.ticket, "lost", why="central does not answer"))
+    assert talk.state.why == "central does not answer"
+    talk.hear(Tick(), 16.0).hear(Polled(talk.state.down.ticket, FeedReply(0)), 5.0)
+    assert talk.state.why == ""
