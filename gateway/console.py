@@ -84,6 +84,7 @@ async def box_health(parts: "Parts") -> dict[str, Any]:
     troubled = parts.reconciler.troubled()
     link = asdict(parts.link.health()) if parts.link is not None else None
     why = [f"door {number} has not agreed for {seconds:.0f} s" for number, seconds in sorted(troubled.items())]
+    why += parts.supervisor.buses.trouble()
     why += [f"{count} device(s) {state}" for state, count in sorted(by_health.items()) if state != "online"]
     if link is None or link["state"] != "live":
         why.append(f"central: {link['state'] if link else 'not enrolled'}")

@@ -64,9 +64,11 @@ class Supervisor:
     def __init__(self, handles: Mapping[str, Handle], engine: Engine, drops: Drops, now: Callable[[], datetime]) -> None:
         self._engine, self._drops, self._now = engine, drops, now
         self.handles = handles
+        self.buses = Buses()  # until `run` is told of them
 
     async def run(self, buses: Buses) -> None:
         """Keep every driver running until cancelled."""
+        self.buses = buses
         async with asyncio.TaskGroup() as tasks:
             for name, handle in self.handles.items():
                 tasks.create_task(self._keep(handle, buses), name=f"device {name}")

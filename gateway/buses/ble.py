@@ -151,6 +151,11 @@ class BleBus:
         return self._heard_at.get(address.upper())
 
     @property
+    def trouble(self) -> str | None:
+        """What is wrong with the bus itself, in words; None while it stands."""
+        return None if self.scanning else f"the BLE adapter {self._settings.adapter} does not scan"
+
+    @property
     def wanted(self) -> bool:
         """Whether somebody waits for a connection: then nobody should linger on one."""
         return self._slots.wanted

@@ -116,9 +116,14 @@ class ModbusLine:
         self._owners[unit] = device
 
     @property
-    def away(self) -> bool:
-        """Whether the line cannot be opened, or nobody on it has answered lately."""
-        return self._connect_tries > 0 or (bool(self._units) and all(state.misses > 1 for state in self._units.values()))
+    def trouble(self) -> str | None:
+        """What is wrong with the line itself, in words; None while one unit on it answers, or none has been asked."""
+        where = self._settings.serial or f"{self._settings.host}:{self._settings.port}"
+        if self._connect_tries:
+            return f"the Modbus line {self.name} at {where} cannot be opened"
+        if self._units and all(state.misses > 1 for state in self._units.values()):
+            return f"nobody answers on the Modbus line {self.name} at {where}"
+        return None
 
     def dead(self, unit: int) -> bool:
         """Whether `unit` did not answer the last time it was asked."""

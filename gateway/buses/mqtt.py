@@ -133,6 +133,11 @@ class MqttBus:
         """Whether the broker has accepted us and the socket still stands."""
         return self._up.is_set()
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the bus itself, in words; None while it stands."""
+        return None if self.connected else f"the MQTT broker at {self._settings.host}:{self._settings.port} is not connected"
+
     async def until_connected(self) -> None:
         """Return as soon as the broker has accepted us."""
         await self._up.wait()

@@ -32,6 +32,11 @@ class Buses:
     modbus: Mapping[str, ModbusLine] = field(default_factory=dict)
     ble: BleBus | None = None
 
+    def trouble(self) -> list[str]:
+        """What is wrong with the buses themselves, a line each: broker, Modbus lines, adapter."""
+        told = (bus.trouble for bus in (self.mqtt, *self.modbus.values(), self.ble) if bus is not None)
+        return [trouble for trouble in told if trouble is not None]
+
 
 @asynccontextmanager
 async def open_buses(settings: BusesSettings, *, drops: Drops, client_id: str, mqtt_password: str | None = None) -> AsyncIterator[Buses]:

@@ -7,8 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from demo.broker import free_port
 from gateway import app, configuration
 from gateway.app import Parts
+from gateway.buses.ble import BleBus, BleSettings
+from gateway.buses.failures import LinkDown
+from gateway.buses.modbus import LineSettings, ModbusLine
+from gateway.buses.mqtt import MqttBus, MqttSettings
+from gateway.buses.open import Buses
 from gateway.console import console
 from gateway.store import Store
 from gateway.sync import journal
@@ -66,6 +72,23 @@ async def test_health_names_what_is_wrong(parts: Parts) -> None:
     said = (await ask(parts, "/health")).json()
     assert (said["status"], said["devices"]) == ("degraded", {"offline": 1})
     assert said["why"] == ["1 device(s) offline", "central: not enrolled"]
+
+
+async def test_health_names_the_broker_the_line_and_the_radio_that_are_away(parts: Parts) -> None:
+    port = free_port()
+    line = ModbusLine("east", LineSettings(host="127.0.0.1", port=port))
+    drops = parts.drops
+    parts.supervisor.buses = Buses(
+        MqttBus(MqttSettings(host="127.0.0.1", port=port), drops, client_id="box"), {"east": line}, BleBus(BleSettings(), drops)
+    )
+    with pytest.raises(LinkDown):
+        await line.read_input(1, 0, 1)
+    said = (await ask(parts, "/health")).json()
+    assert said["why"][:3] == [
+        f"the MQTT broker at 127.0.0.1:{port} is not connected",
+        f"the Modbus line east at 127.0.0.1:{port} cannot be opened",
+        "the BLE adapter hci0 does not scan",
+    ]
 
 
 async def test_a_door_shows_what_is_wanted_and_what_is_known_and_nobodys_name(parts: Parts) -> None:

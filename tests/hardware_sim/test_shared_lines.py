@@ -14,6 +14,7 @@ from gateway.buses.failures import LinkDown
 from gateway.buses.modbus import LineSettings, ModbusLine
 from gateway.buses.mqtt import Message, MqttBus, MqttSettings
 from gateway.buses.turns import Turns
+from gateway.device import Transport
 from tests.hardware_sim.broker import GATEWAY, GATEWAY_PASSWORD, broker, free_port
 from tests.hardware_sim.conftest import MakeRig
 from tests.hardware_sim.rig import K_CARD, K_DEV, NUMBER, SLUG, UNIT, Counted
@@ -69,6 +70,21 @@ async def test_a_line_that_was_cut_is_opened_again() -> None:
             await asyncio.sleep(0.05)
     await line.close()
     await hotel.stop()
+
+
+@pytest.mark.parametrize("binding", ["mqtt", "modbus", "ble"])
+async def test_a_bus_that_stands_has_no_trouble(binding: Transport, make_rig: MakeRig) -> None:
+    rig = await make_rig("lock", binding)
+    await rig.quiet()
+    assert rig.buses.trouble() == []
+
+
+async def test_a_line_on_which_nobody_answers_any_more_says_so(make_rig: MakeRig) -> None:
+    rig = await make_rig("lock", "modbus")
+    await rig.quiet()
+    await next(one for one in rig.hotel.sides if isinstance(one, SimulatedLine)).stop()
+    await rig.log.until(lambda: rig.log.conditions[-1].health == "offline")
+    assert [trouble.split(" at ")[0] for trouble in rig.buses.trouble()] == ["the Modbus line east"]
 
 
 async def test_urgent_callers_are_served_first_and_each_kind_in_order() -> None:
