@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from central.bookings import books, keys, stays
 from central.bookings.books import Reservation
 from central.folio import ledger
+from central.rooms.day import turn_of_day
 from central.rooms.inventory import availability
 from central.store.database import Store
 from central.store.tables import access_key, hold, orders, reservation
@@ -158,3 +159,37 @@ async def test_an_extension_out_of_the_boxes_holds_leaves_central_nothing_to_dec
         until_then = [key.until for key in await there.central.ask(lambda conn, slug: keys.of_stay(conn, slug, here))]
         assert until_then == [there.stay(here).depart]
         assert await count(there, hold) == before - 1
+
+
+async def test_a_week_without_a_line_leaves_nothing_lost_nothing_double_and_nothing_to_decide(store: Store, tmp_path: Path) -> None:
+    async with pair(store, tmp_path) as there:
+        due = [await there.central.book(f"r{n}", first=n, nights=2) for n in range(3)]
+        await until(lambda: all(there.stay(one) for one in due))
+        await there.level()
+        there.down()
+        walked: list[str] = []
+        for n in range(7):
+            day_list = await there.office.look(views.day)
+            for stay in day_list["departures"]:
+                if stay["status"] == "in_house":
+                    await there.office.check_out(there.who, stay["stay_id"])
+            if n < len(due):
+                await there.office.check_in(there.who, due[n])
+            if n in {0, 3}:
+                walked.append(await there.office.walk_in(there.who, wish(2, name=f"Guest {n}")))
+            if n == 1:
+                await there.office.extend(there.who, walked[0], day(3))
+            there.central.clock.move(timedelta(days=1))
+            there.office.clock.move(timedelta(days=1))  # type: ignore[attr-defined]
+        await there.central.do(turn_of_day)
+        await there.up()
+        states = [await read(there, one) for one in (*due, *walked)]
+        assert {one.status for one in states} == {Status.CHECKED_OUT}
+        assert [(one.arrival, one.departure) for one in states[:3]] == [(day(n), day(n + 2)) for n in range(3)]
+        assert [(one.arrival, one.departure) for one in states[3:]] == [(day(0), day(3)), (day(3), day(5))]
+        for one in states:
+            folio = await there.central.ask(lambda conn, slug, stay=one: ledger.lines(conn, slug, stay.reservation_id))  # type: ignore[misc]
+            assert sum(line.gross_minor for line in folio) == sum(one.nightly_gross_minor)
+        assert {task.kind for task in await there.central.ask(open_tasks)} == {"open_balance"}
+        theirs, ours = await there.agreed()
+        assert theirs["kinds"] == json.loads(json.dumps(ours["kinds"]))
