@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from host.exits import HostError, Unreachable, guarded
+from host.exits import HostError, Misconfigured, Unreachable, guarded
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The box in the hotel: locks, encoders, minibars, sensors.")
 device_app = typer.Typer(no_args_is_help=True, help="Keys of devices.")
@@ -41,14 +41,14 @@ def run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Read the configuration and the keys and say what is wrong with them; touch nothing."""
     from gateway.configuration import load
-    from gateway.keys import Keys
+    from gateway.keys import DEVICES, Keys
     from host.home import home
 
-    configuration = load(_config(config))
-    held = set(Keys(home()).devices())
+    configuration, place = load(_config(config)), home()
+    held = set(Keys(place).devices())
     missing = [device.name for device in configuration.told.devices if device.name not in held]
     if missing:
-        raise HostError(f"no key for {', '.join(missing)}", "Make them with: latchkey-gateway device add NAME")
+        raise Misconfigured(f"{place.keys / DEVICES}: no key for {', '.join(missing)}", "Make them with: latchkey-gateway device add NAME")
     told = configuration.told
     numbers = {"devices": len(told.devices), "doors": len(configuration.doors()), "property": told.property}
     _say(numbers, f"{configuration.file} is in order: {numbers['devices']} devices, {numbers['doors']} doors", as_json)

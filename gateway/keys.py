@@ -7,13 +7,14 @@ box.json       {"box_id", "token", "url", "sealing_private"}
 
 import json
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from host.exits import HostError
+from host.exits import HostError, Misconfigured
 from host.home import Home
 
 DEVICES, PROPERTY, BOX = "devices.json", "property.json", "box.json"
@@ -39,14 +40,16 @@ class Keys:
         self._home = home
 
     def k_dev(self, device: str) -> bytes:
-        """Return a device's key of 32 bytes; raise HostError when it has none."""
+        """Return a device's key of 32 bytes; raise Misconfigured when it has none."""
         held = self._home.read_keys(DEVICES).get(device)
         try:
             key = bytes.fromhex(held["k_dev"]) if isinstance(held, dict) else b""
         except (TypeError, KeyError, ValueError):
             key = b""
         if len(key) != 32:
-            raise HostError(f"there is no key for {device}", f"Make one with: latchkey-gateway device add {device}")
+            raise Misconfigured(
+                f"{self._home.keys / DEVICES}: there is no key for {device}", f"Make one with: latchkey-gateway device add {device}"
+            )
         return key
 
     def mqtt_password(self, account: str) -> str | None:
@@ -83,11 +86,25 @@ class Keys:
         return _enrolled(box, {**kept, **told})
 
     def enrolled(self) -> Enrolled | None:
-        """Return who this box is, None before it was enrolled."""
+        """Return who this box is, None before it was enrolled. Raises Misconfigured when its files lack something."""
         box, house = self._home.read_keys(BOX), self._home.read_keys(PROPERTY)
         if not box or not house:
             return None
+        self._must_have(BOX, box, {"box_id": str, "token": str})
+        self._must_have(PROPERTY, house, {"slug": str, "number": int})
+        self._must_have(PROPERTY, house, {name: bytes.fromhex for name in ("k_pin", "central_public") if house.get(name)})
         return _enrolled(box, house)
+
+    def _must_have(self, file: str, held: Mapping[str, Any], wanted: Mapping[str, Callable[[Any], object]]) -> None:
+        """Raise Misconfigured, naming file and field, when a field is missing or cannot be read; its value is not told."""
+        for name, read in wanted.items():
+            try:
+                good = bool(held[name]) and read(held[name]) is not None
+            except (KeyError, TypeError, ValueError):
+                good = False
+            if not good:
+                where = self._home.keys / file
+                raise Misconfigured(f"{where}: {name} is missing or damaged", "Restore it from the sealed copy, or enrol the box again")
 
 
 def _enrolled(box: dict[str, Any], house: dict[str, Any]) -> Enrolled:

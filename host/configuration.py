@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from host.exits import Exit, HostError
+from host.exits import Misconfigured
 from host.expectations import Expectation, Schema
 from host.redaction import is_secret
 from host.yaml_marks import Key, Mark, Marks, NotYaml, Value, dumped, marked
@@ -50,10 +50,8 @@ class Problem:
         return ": ".join(part for part in (place, self.key, self.text) if part)
 
 
-class ConfigurationError(HostError):
+class ConfigurationError(Misconfigured):
     """All problems of the files that were read, in file order; its text has one line for each."""
-
-    exit_code = Exit.CONFIGURATION
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(dict.fromkeys(problems), key=lambda problem: (str(problem.file), problem.line, problem.column))

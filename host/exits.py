@@ -1,7 +1,8 @@
 """How a program ends: exit codes, the errors that are plain messages, and the wrapper that keeps tracebacks from users.
 
 HostError                     said plainly, exit 1
- - ConfigurationError         wrong words in a file, exit 3 (host.configuration)
+ - Misconfigured              a file of ours is wrong or lacks something, exit 3
+    - ConfigurationError      the same with line and column (host.configuration)
  - Unreachable                the other end does not answer: try again later, exit 4
  - Refused                    the other end answered no, exit 5
 """
@@ -39,6 +40,12 @@ class HostError(Exception):
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(f"{what}. {remedy}" if remedy else what)
         self.what, self.remedy = what, remedy
+
+
+class Misconfigured(HostError):
+    """A file that we were given is damaged or lacks something."""
+
+    exit_code = Exit.CONFIGURATION
 
 
 class Unreachable(HostError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host.exits import HostError
+from host.exits import HostError, Misconfigured
 
 SECRET_FILE = 0o600
 SECRET_FOLDER = 0o700
@@ -56,7 +56,10 @@ class Home:
         return self
 
     def read_keys(self, name: str) -> dict[str, Any]:
-        """Return the JSON object in keys/`name`; empty when there is no such file. A file that others may read is closed to them first."""
+        """Return the JSON object in keys/`name`; empty when there is no such file. A file that others may read is closed to them first.
+
+        Raises Misconfigured when the file is damaged.
+        """
         path = self.keys / name
         try:
             if path.stat().st_mode & OTHERS:
@@ -65,10 +68,10 @@ class Home:
             held = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (ValueError, OSError) as error:
-            raise HostError(f"{path} cannot be read", "Restore it from the sealed copy, or add the devices again") from error
+        except (ValueError, RecursionError, OSError) as error:
+            raise Misconfigured(f"{path} cannot be read", "Restore it from the sealed copy, or add the devices again") from error
         if not isinstance(held, dict):
-            raise HostError(f"{path} does not hold an object", "Restore it from the sealed copy, or add the devices again")
+            raise Misconfigured(f"{path} does not hold an object", "Restore it from the sealed copy, or add the devices again")
         return held
 
     def write_keys(self, name: str, held: Mapping[str, Any]) -> None:

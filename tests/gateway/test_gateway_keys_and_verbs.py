@@ -117,8 +117,10 @@ def test_check_names_the_devices_without_keys_and_a_wrong_file_ends_with_its_own
 ) -> None:
     file = home.config / "gateway.yaml"
     file.write_text("property: demo\nbuses: {mqtt: {host: 127.0.0.1}}\ndevices:\n  - {name: lock-201, kind: mqtt_lock, door: 201}\n")
-    assert verb(monkeypatch, "check") == Exit.FAILED
-    assert "no key for lock-201" in capsys.readouterr().err
+    for words in (("check",), ("run",)):
+        assert verb(monkeypatch, *words) == Exit.CONFIGURATION
+        assert f"{home.keys / 'devices.json'}: " in (said := capsys.readouterr().err)
+        assert "no key for lock-201" in said
     Keys(home).add_device("lock-201")
     assert verb(monkeypatch, "check", "--json") == 0
     assert told(capsys) == {"devices": 1, "doors": 1, "property": "demo"}
@@ -150,3 +152,32 @@ def test_a_box_alone_serves_says_where_and_ends_when_it_is_told(home: Home) -> N
         child.terminate()
         assert child.wait(15) == 0
     assert said[0].startswith("not enrolled")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("devices.json", "{"),
+        ("devices.json", "[]"),
+        ("property.json", '{"slug"'),
+        ("property.json", '{"slug": "demo"}'),
+        ("property.json", '{"slug": "demo", "number": "many"}'),
+        ("property.json", '{"slug": "demo", "number": 42, "k_pin": "no hex"}'),
+        ("box.json", "[" * 100_000),
+        ("box.json", '{"box_id": "b-1"}'),
+        ("box.json", '{"box_id": "b-1", "token": null}'),
+    ],
+)
+def test_a_damaged_file_of_keys_is_named_and_ends_the_program_as_a_mistake_in_the_configuration(
+    home: Home, enrolment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str, content: str
+) -> None:
+    Keys(home).enrol(enrolment)
+    (home.config / "gateway.yaml").write_text(
+        "property: demo\nlisten: {port: 0}\ndevices:\n  - {name: lock-201, kind: mqtt_lock, door: 201}\nbuses: {mqtt: {host: 127.0.0.1}}\n"
+    )
+    Keys(home).add_device("lock-201")
+    (home.keys / file).write_text(content)
+    assert verb(monkeypatch, "run") == Exit.CONFIGURATION
+    said = capsys.readouterr().err
+    assert f"{home.keys / file}" in said
+    assert "should not have happened" not in said
