@@ -27,7 +27,7 @@ from central.rooms.property_file import read_property
 from central.services import Services
 from central.staff import routes as staff_routes
 from central.store import migrations
-from central.store.database import Store, database_url
+from central.store.database import Store, database_url, opening
 from central.store.tables import property_
 from central.store.vault import Vault
 from central.sync import intake
@@ -72,7 +72,7 @@ async def _ready() -> dict[str, bool]:
 
 
 def database_of(configuration: CentralConfiguration, home: Home) -> URL:
-    """Return the database's address; raise ValueError for a product that we do not speak to."""
+    """Return the database's address."""
     return database_url(configuration.database or f"sqlite:///{home.data / 'central.db'}")
 
 
@@ -85,8 +85,13 @@ def shipped_properties() -> list[Path]:
 async def open_store(address: URL, home: Home, now: datetime, *, shipped: bool = True) -> tuple[Store, Vault]:
     """Open the database and the vault. An empty database is migrated and (`shipped`) given the shipped properties.
 
-    Raises HostError when the database is of another version than the program.
+    Raises HostError when the database is of another version than the program, or is none; Unreachable when it does not answer.
     """
+    with opening(address):
+        return await _open_store(address, home, now, shipped=shipped)
+
+
+async def _open_store(address: URL, home: Home, now: datetime, *, shipped: bool) -> tuple[Store, Vault]:
     vault = Vault.in_folder(home.keys)
     if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
         migrations.upgrade(address)
@@ -127,10 +132,7 @@ class Central:
             raise
 
     async def _start(self) -> Serving:
-        try:
-            address = database_of(self.configuration, self.home)
-        except ValueError as error:
-            raise HostError(f"database: {error}", "Correct it in central.yaml") from error
+        address = database_of(self.configuration, self.home)
         store, vault = await open_store(address, self.home, SystemClock().now())
         self._ends.push_async_callback(asyncio.to_thread, store.close)
         clock = await self._clock(store)

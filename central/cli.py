@@ -73,9 +73,12 @@ def migrate(config: Config = None, as_json: Json = False) -> None:
     """Bring the database to this program's version. Make a copy of it before."""
     from central.app import database_of
     from central.store import migrations
+    from central.store.database import opening
 
     configuration, _, place = configured(config)
-    before, after = migrations.upgrade(database_of(configuration, place))
+    address = database_of(configuration, place)
+    with opening(address):
+        before, after = migrations.upgrade(address)
     said({"before": before, "after": after}, as_json, f"database: {before or 'empty'} -> {after}")
 
 

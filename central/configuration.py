@@ -2,9 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from central.store.database import database_url
 from host.configuration import Section
+
+
+def _one_of_ours(text: str) -> str:
+    """Return the address of a database as it is; raise ValueError for one that we cannot use. The words never repeat it."""
+    database_url(text)
+    return text
+
+
+Database = Annotated[str, AfterValidator(_one_of_ours)]
 
 
 class Listen(Section):
@@ -23,6 +33,6 @@ class ClockSection(Section):
 class CentralConfiguration(Section):
     """The whole file; an empty one is right for one hotel on one machine."""
 
-    database: str | None = None  # None: central.db in LATCHKEY_HOME; else sqlite:///FILE or postgresql://USER@HOST/NAME
+    database: Database | None = None  # None: central.db in LATCHKEY_HOME; else sqlite:///FILE or postgresql://USER@HOST/NAME
     listen: Listen = Listen()
     clock: ClockSection | None = None

@@ -44,15 +44,12 @@ def work(config: Path | None, act: "Callable[[Services], Awaitable[Any]]", *, sh
     from central.problems import Problem
     from central.services import Services
     from host.clock import SystemClock
-    from host.exits import HostError, Refused
+    from host.exits import Refused
     from host.logs import start_logging
 
     start_logging()
     configuration, _, place = configured(config)
-    try:
-        address = database_of(configuration, place)
-    except ValueError as error:
-        raise HostError(f"database: {error}", "Correct it in central.yaml") from error
+    address = database_of(configuration, place)
 
     async def run() -> Any:
         clock = SystemClock()

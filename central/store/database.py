@@ -5,17 +5,22 @@ holds no transaction of its own. The future of a write is done after COMMIT.
 """
 
 import asyncio
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from central.store import postgresql, sqlite
 from central.store.wakeups import Hub
+from host.exits import HostError, Unreachable
 
 T = TypeVar("T")
+ONE_OF_TWO = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
 READERS = 4  # threads; more only queue at the interpreter's lock
 
 
@@ -30,13 +35,35 @@ class Writer(Protocol):
 
 
 def database_url(text: str) -> URL:
-    """Return the address of a database; postgresql:// means psycopg 3. Raises ValueError for any other product."""
-    url = make_url(text)
+    """Return the address of a database; postgresql:// means psycopg 3. Raises ValueError for any other product, and for nonsense."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError(ONE_OF_TWO) from None  # the library's words repeat the address, and a password with it
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise ValueError("a database is sqlite:///FILE or postgresql://USER@HOST/NAME")
+        raise ValueError(ONE_OF_TWO)
     return url.set(drivername="sqlite+pysqlite")
+
+
+@contextmanager
+def opening(address: URL) -> Iterator[None]:
+    """Turn what goes wrong while a database is opened into Unreachable (PostgreSQL) or HostError (SQLite), in words for a person."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        if address.get_backend_name() == "sqlite":
+            raise HostError(
+                f"{address.database} cannot be used as a database: {said}", "Restore it from a copy, or name another"
+            ) from error
+        if getattr(error, "statement", None) is not None:  # it answers; what it says is about one statement
+            raise
+        where = f"{address.host or 'its socket'}{f':{address.port}' if address.port else ''}"
+        raise Unreachable(
+            f"PostgreSQL at {where} cannot be reached: {said}", "Start it, or correct `database` in central.yaml; then try again"
+        ) from error
 
 
 class Store:

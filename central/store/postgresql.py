@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from central.store.wakeups import Wakeup, collected
 
+PATIENCE = {"connect_timeout": 10}  # seconds; without it a server behind a dead line is waited for by the kernel's rule, two minutes
 WRITERS = 4  # threads; those of one property wait for one another at its feed head
 
 
@@ -19,6 +20,7 @@ def reader(url: URL, size: int) -> Engine:
         hide_parameters=True,
         pool_size=size,
         max_overflow=0,
+        connect_args=PATIENCE,
         pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
         execution_options={"postgresql_readonly": True},
@@ -27,7 +29,7 @@ def reader(url: URL, size: int) -> Engine:
 
 def writer(url: URL) -> Engine:
     """Return the engine that changes things."""
-    return create_engine(url, hide_parameters=True, pool_size=WRITERS, max_overflow=0, pool_pre_ping=True)
+    return create_engine(url, hide_parameters=True, pool_size=WRITERS, max_overflow=0, pool_pre_ping=True, connect_args=PATIENCE)
 
 
 class PoolWriter:

@@ -119,11 +119,31 @@ def test_a_mistake_in_the_configuration_is_named_with_its_place(tmp_path: Path) 
     assert f"{file}:2:3: listen.prot: unknown key; did you mean 'port'?" in done.stderr
 
 
-def test_another_kind_of_database_is_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / "central.yaml").write_text("database: mysql://nobody@nowhere/x\n")
+@pytest.mark.parametrize("words", [("order", "list"), ("run",), ("migrate",)])
+@pytest.mark.parametrize("address", ["mysql://nobody:hidden@nowhere/x", "nonsense", "''", "postgresql://u:hidden@h:port/x", "sqlite://"])
+def test_an_address_that_is_no_database_of_ours_is_named_with_its_place(tmp_path: Path, address: str, words: tuple[str, ...]) -> None:
+    (tmp_path / "central.yaml").write_text(f"listen: {{port: 0}}\ndatabase: {address}\n")
+    done = verb(tmp_path, *words)
+    assert done.returncode == 3
+    assert f"{tmp_path / 'central.yaml'}:2:11: database: expected sqlite:///FILE or postgresql://USER@HOST/NAME" in done.stderr
+    assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("order", "list"), ("run",), ("migrate",), ("property", "load", str(DEMO))])
+def test_a_database_server_that_is_away_is_said_plainly_with_the_code_for_it(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "central.yaml").write_text("listen: {port: 0}\ndatabase: postgresql://u:hidden@127.0.0.1:1/x\n")
+    done = verb(tmp_path, *words)
+    assert done.returncode == 4, done.stderr
+    assert "PostgreSQL at 127.0.0.1:1 cannot be reached" in done.stderr
+    assert not {word for word in ("hidden", "should not have happened", "Traceback") if word in done.stderr}
+
+
+def test_a_file_that_is_no_database_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "central.db").write_text("no database at all, but more than a hundred bytes of something else. " * 5)
     done = verb(tmp_path, "order", "list")
     assert done.returncode == 1
-    assert "postgresql://USER@HOST/NAME" in done.stderr
+    assert f"{tmp_path / 'central.db'} cannot be used as a database" in done.stderr
+    assert "should not have happened" not in done.stderr
 
 
 async def serving(home: Path, **more: object) -> Central:
