@@ -84,9 +84,8 @@ def _due(look: Look) -> views.Due:
 
 def lines(look: Look) -> dict[str, tuple[views.Line, ...]]:
     """Return the lists of the day: arrivals, in-house, departures."""
-    day = told.day(look)
-    names = {"arrivals": "arrivals", "in-house": "in_house", "departures": "departures"}
-    return {name: tuple(line(look.house, one["stay_id"]) for one in day[of]) for name, of in names.items()}
+    named = told.lists(look.house)
+    return {which.replace("_", "-"): tuple(line(look.house, one) for one in names) for which, names in named.items()}
 
 
 def line(house: House, stay_id: str) -> views.Line:

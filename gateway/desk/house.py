@@ -4,7 +4,7 @@ Nights are half-open and named by the day on which they begin; before four in th
 """
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from gateway.desk.problems import NotFound, NotReady
 from gateway.sync import journal
 from wire.entities import Body, HoldBody, KeyBody, KeyStatus, PriceListBody, PropertyBody, RoomBody, StayBody, StayStatus
 from wire.rooms import READY
-from wire.stays import Context, RoomState, StayView, from_box
+from wire.stays import RoomState
 
 DAY_ENDS = timedelta(hours=4)  # the same as central's: who arrives at one o'clock arrives on the old business date
 HERE = frozenset({StayStatus.DUE_IN, StayStatus.IN_HOUSE})
@@ -55,9 +55,10 @@ class House:
 
     def depart_at(self, day: date) -> datetime:
         """When a stay that departs on `day` must have left, UTC."""
-        return self._instant(day, self.told.check_out)
+        return self.instant(day, self.told.check_out)
 
-    def _instant(self, day: date, at: str) -> datetime:
+    def instant(self, day: date, at: str) -> datetime:
+        """When the hotel's clocks show HH:MM on a day, UTC."""
         return datetime.combine(day, time.fromisoformat(at), self.zone).astimezone(UTC)
 
     def arrival(self, stay: StayBody) -> date:
@@ -98,17 +99,27 @@ class House:
 
     # ------------------------------------------------------------ rooms and nights
 
+    @cached_property
+    def _by_room(self) -> dict[str, list[tuple[str, StayBody]]]:
+        """The stays that are here or expected, by room: a board asks for each room."""
+        found: dict[str, list[tuple[str, StayBody]]] = {}
+        for stay_id, stay in self.stays.items():
+            if stay.status in HERE:
+                for number in stay.rooms:
+                    found.setdefault(number, []).append((stay_id, stay))
+        return found
+
+    def of_room(self, number: str, but: str = "") -> list[tuple[str, StayBody]]:
+        """Return the stays that live in a room or are to come there."""
+        return [(stay_id, stay) for stay_id, stay in self._by_room.get(number, ()) if stay_id != but]
+
     def living_in(self, number: str, but: str = "") -> str | None:
         """Return who is in house in a room."""
-        here = ((stay_id, stay) for stay_id, stay in self.stays.items() if stay.status is StayStatus.IN_HOUSE and stay_id != but)
-        return next((stay_id for stay_id, stay in here if number in stay.rooms), None)
+        return next((stay_id for stay_id, stay in self.of_room(number, but) if stay.status is StayStatus.IN_HOUSE), None)
 
     def promised(self, number: str, first: date, end: date, but: str = "") -> bool:
         """Whether another stay, come or not, has the room on one of the nights [first, end)."""
-        return any(
-            stay_id != but and number in stay.rooms and stay.status in HERE and self.arrival(stay) < end and self.departure(stay) > first
-            for stay_id, stay in self.stays.items()
-        )
+        return any(self.arrival(stay) < end and self.departure(stay) > first for _, stay in self.of_room(number, but))
 
     def held(self, number: str, first: date, end: date) -> dict[date, str]:
         """Return the box's holds on a room by night."""
@@ -116,7 +127,7 @@ class House:
 
     def broken(self, number: str, first: date, end: date) -> bool:
         """Whether the room is out of order on one of the nights."""
-        start, stop = self._instant(first, "12:00"), self.depart_at(end)
+        start, stop = self.instant(first, "12:00"), self.depart_at(end)
         return any(plan.kind == "out_of_order" and plan.start < stop and plan.end > start for plan in self.room(number).maintenance)
 
     def state(self, number: str, first: date, end: date, but: str) -> RoomState:
@@ -136,37 +147,6 @@ class House:
             if state is not None and not (state.occupied or state.out_of_order or state.taken):
                 found.append((bool(self.held(number, first, end)), room.care not in READY, number))
         return [number for _, _, number in sorted(found)]
-
-    def meant(self, stay_id: str, stay: StayBody) -> StayBody:
-        """Return the stay with the room that a check-in now would give it, where nobody has given it one."""
-        if stay.rooms or stay.status is not StayStatus.DUE_IN:
-            return stay
-        first = max(self.arrival(stay), self.business_date)
-        free = self.free(stay.room_type, first, max(self.departure(stay), first), stay_id)
-        return replace(stay, rooms=tuple(free[:1]), doors=())
-
-    # ------------------------------------------------------------ the law
-
-    def context(self, stay_id: str, stay: StayBody) -> Context:
-        """Return the world around a stay as it is given now."""
-        first, end = max(self.arrival(stay), self.business_date), self.departure(stay)
-        known = stay.rooms[0] if stay.rooms and stay.rooms[0] in self.rooms else None
-        state = self.state(known, first, max(end, first), stay_id) if known else None
-        midnight = self._instant(self.arrival(stay), "00:00")
-        return Context(self.now, room=state, posted=stay.balance_minor != 0, early=stay.arrive - midnight)
-
-
-def view_of(stay: StayBody) -> StayView:
-    """Return what the law of stays wants to know of a stay."""
-    return StayView(
-        status=from_box(stay.status),
-        arrive=stay.arrive,
-        depart=stay.depart,
-        rooms=stay.rooms,
-        in_house_since=stay.in_house_since,
-        checked_out_at=stay.checked_out_at,
-        balance_minor=stay.balance_minor,
-    )
 
 
 def nights(first: date, end: date) -> tuple[date, ...]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -29,6 +30,7 @@ from wire.jobs import DESK_WAIT_S, Job, JobKind
 
 T = TypeVar("T")
 FORMS_KEPT = timedelta(days=2)
+ASKED = 64  # jobs of which somebody may ask before they are begun
 PURPOSES = frozenset({"new", "copy", "extend"})
 
 
@@ -63,7 +65,7 @@ class Office:
     ) -> None:
         self.store, self.clock, self.people, self.line = store, clock, people, line
         self._jobs, self._units, self._settle, self._central_public = jobs, units, settle, central_public
-        self._asked: set[str] = set()
+        self._asked: deque[str] = deque(maxlen=ASKED)
 
     # ------------------------------------------------------------ reading
 
@@ -92,7 +94,6 @@ class Office:
             return {"job_id": job_id, "status": "waiting", "code": None, "result": {}}
         if found is None:
             raise NotFound("job", job_id)
-        self._asked.discard(job_id)
         return found
 
     # ------------------------------------------------------------ acting
@@ -173,7 +174,7 @@ class Office:
         answer, fresh = await self._once(who, form, choose)
         asked, _, chosen = answer.partition(" ")
         if fresh:
-            self._asked.add(asked)
+            self._asked.append(asked)
             args = {"key_id": chosen, "purpose": purpose}
             job = Job(asked, JobKind.CUT_KEY, encoder, who.actor, int(DESK_WAIT_S * 1000), args)
             self._jobs.take(job, self.clock.monotonic() + DESK_WAIT_S)

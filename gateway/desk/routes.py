@@ -74,7 +74,7 @@ class Sent(Generic[M]):
 
 async def read(request: Request, model: type[M]) -> Sent[M]:
     """Return what was sent, from JSON or a form; raise Invalid with the fields that make no sense, never with what was in them."""
-    if int(request.headers.get("content-length") or 0) > BODY_LIMIT:
+    if "transfer-encoding" in request.headers or int(request.headers.get("content-length") or 0) > BODY_LIMIT:
         raise HTTPException(413, "That is too long for this desk.")
     key = request.headers.get("idempotency-key", "")
     try:

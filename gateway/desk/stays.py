@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 
-from gateway.desk.house import House, nights, read_house, view_of
+from gateway.desk.house import House, nights, read_house
+from gateway.desk.law import meant, must
 from gateway.desk.problems import Conflict, Invalid, NeedsManager, NotAllowed
 from gateway.store import Tx
 from gateway.witness import Witness
@@ -26,21 +27,13 @@ from wire.facts import (
     StayMoved,
 )
 from wire.ids import new_id
-from wire.stays import Action, Context, Reason, judge
+from wire.stays import Action, Reason
 
 LONGEST = timedelta(days=365)  # as central: longer stays are contracts
 MOST_KEYS = 8
 PAYMENTS = uuid.UUID("0f7b1c9e-52a4-5d0a-8f0e-6f8f3a0d7c11")  # our own namespace, drawn once: the same payment is the same fact
 METHODS = frozenset({"cash", "card"})
 Settle = Callable[[Tx, str, Witness], None]  # what a stay has taken and not yet been charged for goes on its tab
-
-
-def must(action: Action, stay: StayBody, context: Context) -> Reason | None:
-    """Return the warning that comes with an allowed action; raise NotAllowed with the reason otherwise."""
-    verdict = judge(action, view_of(stay), context)
-    if not verdict.ok:
-        raise NotAllowed(str(action), [str(verdict.reason_code)])
-    return verdict.reason_code
 
 
 # ---------------------------------------------------------------- in
@@ -53,11 +46,11 @@ def check_in(tx: Tx, witness: Witness, stay_id: str, number: str | None = None, 
     """
     house = read_house(tx.db, witness.now)
     stay = house.stay(stay_id)
-    meant = replace(stay, rooms=(number,)) if number else house.meant(stay_id, stay)
-    for room in meant.rooms:
+    given = replace(stay, rooms=(number,)) if number else meant(house, stay_id, stay)
+    for room in given.rooms:
         house.room(room)
-    must(Action.CHECK_IN, meant, house.context(stay_id, meant))
-    enter(tx, witness, house, stay_id, meant, keys)
+    must(house, Action.CHECK_IN, stay_id, given)
+    enter(tx, witness, house, stay_id, given, keys)
     return stay_id
 
 
@@ -107,8 +100,7 @@ def change_departure(tx: Tx, witness: Witness, stay_id: str, departure: date, *,
     last = house.departure(stay)
     if departure == last:
         return stay_id
-    context = house.context(stay_id, stay)
-    must(Action.EXTEND if departure > last else Action.SHORTEN, stay, context)
+    must(house, Action.EXTEND if departure > last else Action.SHORTEN, stay_id, stay)
     if not house.business_date < departure <= house.arrival(stay) + LONGEST:
         raise Invalid("departure", "The departure is before tomorrow or more than a year away.", "Choose another day.")
     own = house.rooms[stay.rooms[0]].room_type if stay.rooms and stay.rooms[0] in house.rooms else stay.room_type
@@ -140,7 +132,7 @@ def move(tx: Tx, witness: Witness, stay_id: str, number: str) -> str:
     stay = house.stay(stay_id)
     first, end = _rest(house, stay)
     house.room(number)
-    must(Action.MOVE, stay, house.context(stay_id, stay))
+    must(house, Action.MOVE, stay_id, stay)
     if number in stay.rooms:
         return stay_id
     state = house.state(number, first, end, stay_id)
@@ -176,7 +168,7 @@ def check_out(tx: Tx, witness: Witness, stay_id: str, settle: Settle | None = No
     """Let the guest go: always possible here, whatever is open becomes a task at central. The keys stop working, the room is dirty."""
     house = read_house(tx.db, witness.now)
     stay = house.stay(stay_id)
-    must(Action.CHECK_OUT, stay, house.context(stay_id, stay))
+    must(house, Action.CHECK_OUT, stay_id, stay)
     if settle is not None:
         settle(tx, stay_id, witness)
     witness.tell(tx, StayCheckedOut(stay_id, witness.now), entity=f"stay/{stay_id}")
@@ -192,7 +184,7 @@ def card_key(tx: Tx, witness: Witness, stay_id: str, purpose: str, key_id: str |
     """
     house = read_house(tx.db, witness.now)
     stay = house.stay(stay_id)
-    must(Action.CUT_KEY, stay, house.context(stay_id, stay))
+    must(house, Action.CUT_KEY, stay_id, stay)
     wanted = list(house.keys_of(stay_id, wanted=True))
     if key_id is not None:
         if key_id not in wanted:

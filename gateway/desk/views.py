@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway import ledger, sights
-from gateway.desk.house import House, view_of
+from gateway.desk import law
+from gateway.desk.house import House
 from gateway.desk.line import Word
 from gateway.desk.roles import Permission, granted
 from gateway.engine import Unit
@@ -18,7 +19,7 @@ from wire import codec
 from wire.entities import KeyBody, KeyStatus, StaffBody, StayBody, StayStatus
 from wire.facts import Fact, ItemConsumed, PaymentTaken
 from wire.rooms import Front, Room, shown
-from wire.stays import Action, allowed
+from wire.stays import Action
 
 OFFERED = (Action.CHECK_IN, Action.CHECK_OUT, Action.MOVE, Action.EXTEND, Action.SHORTEN, Action.CUT_KEY)
 EVENTS = 20
@@ -87,26 +88,30 @@ def stay(look: Look, stay_id: str) -> dict[str, Any]:
 
 
 def _actions(house: House, stay_id: str, body: StayBody) -> list[dict[str, Any]]:
-    meant = house.meant(stay_id, body)
-    judged = {one.action: one for one in allowed(view_of(meant), house.context(stay_id, meant))}
+    judged = law.verdicts(house, stay_id, body)
     return [{"action": action, "allowed": judged[action].ok, "reason_code": judged[action].reason_code} for action in OFFERED]
 
 
-def day(look: Look) -> dict[str, Any]:
-    """Return who is expected, who is here, and who leaves or has left today."""
-    house = look.house
+def lists(house: House) -> dict[str, list[str]]:
+    """Return who is expected, who is here, and who leaves or has left today, by id."""
     today = house.business_date
     stays = sorted(house.stays.items(), key=lambda item: (item[1].arrive, item[1].number))
-    arrivals = [name for name, one in stays if one.status is StayStatus.DUE_IN and house.arrival(one) <= today and one.depart > house.now]
     here = [name for name, one in stays if one.status is StayStatus.IN_HOUSE]
     leaving = [name for name in here if house.departure(house.stays[name]) <= today]
     left = [name for name, one in stays if one.checked_out_at is not None and house.day_of(one.checked_out_at) >= today]
     return {
-        "business_date": today,
-        "arrivals": [stay(look, name) for name in arrivals],
-        "in_house": [stay(look, name) for name in sorted(here, key=lambda name: house.stays[name].rooms)],
-        "departures": [stay(look, name) for name in [*leaving, *left]],
+        "arrivals": [
+            name for name, one in stays if one.status is StayStatus.DUE_IN and one.depart > house.now and house.arrival(one) <= today
+        ],
+        "in_house": sorted(here, key=lambda name: house.stays[name].rooms),
+        "departures": [*leaving, *left],
     }
+
+
+def day(look: Look) -> dict[str, Any]:
+    """Return the business date and the lists of the day, each stay as lists show it."""
+    named = lists(look.house)
+    return {"business_date": look.house.business_date} | {which: [stay(look, name) for name in names] for which, names in named.items()}
 
 
 def one(look: Look, stay_id: str) -> dict[str, Any]:
@@ -224,8 +229,11 @@ def tonight(house: House, number: str) -> tuple[str, StayBody] | None:
     here = house.living_in(number)
     if here is not None:
         return here, house.stays[here]
-    expected = ((stay_id, one) for stay_id, one in house.stays.items() if one.status is StayStatus.DUE_IN and number in one.rooms)
-    due = [(one.arrive, stay_id) for stay_id, one in expected if house.arrival(one) <= house.business_date and one.depart > house.now]
+    due = [
+        (one.arrive, stay_id)
+        for stay_id, one in house.of_room(number)
+        if house.arrival(one) <= house.business_date and one.depart > house.now
+    ]
     return (min(due)[1], house.stays[min(due)[1]]) if due else None
 
 
