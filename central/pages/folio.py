@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from fastapi import APIRouter, Request, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection, bindparam, select
 from starlette.datastructures import URL, FormData
 
@@ -144,7 +144,7 @@ async def answer(request: Request, who: Viewer, property_id: str, reservation_id
     services, may_post = frame.services_of(request), Permission.FOLIO_POST in who.permissions
     view, page, house = await services.store.read(lambda conn: read_folio(conn, services, property_id, reservation_id, may_post))
     if web.wants_json(request):
-        return JSONResponse(jsonable_encoder(view))
+        return JSONResponse(to_jsonable_python(view))
     return frame.pages_of(request).look.page(
         "folio.html",
         who.language,

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection
 from starlette.datastructures import URL
 
@@ -139,7 +139,7 @@ async def orders_page(request: Request, property_id: str, after: str | None = No
         problem, asked, after = wrong, Filter(), None
         around, page, channels = await services.store.read(lambda conn: read_page(conn, services, property_id, asked, None, money))
     if web.wants_json(request):
-        return JSONResponse(jsonable_encoder(page))
+        return JSONResponse(to_jsonable_python(page))
     return frame.pages_of(request).look.page(
         "orders.html",
         who.language,

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection
 
 import web
@@ -27,13 +27,14 @@ from web.live import LivePage, Read
 from wire.stays import Status
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-SHOWN = 6  # guests of a list, alarms and tasks each: what stands above the fold at 1366 x 768; the rest is one click away
+SHOWN = 6  # guests of a list, and below tasks and alarms: what stands above the fold at 1366 x 768; the rest is one click away
+TASKS_SHOWN, ALARMS_SHOWN = 4, 3
 MOST = 200  # tasks of the page that shows all
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The day in numbers. `nights` are the rooms that can be sold."""
+    """The day in numbers."""
 
     arrivals_due: int
     arrived: int
@@ -69,7 +70,7 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is wrong and what is to be done. `most` of each are shown."""
+    """What is wrong and what is to be done, and how many of each are shown."""
 
     alarms: tuple[Alarm, ...]
     tasks: tuple[TaskLine, ...]
@@ -77,7 +78,8 @@ class Work:
     base: str
     currency: str
     today: date
-    most: int = SHOWN
+    most_tasks: int = TASKS_SHOWN
+    most_alarms: int = ALARMS_SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ async def answer(request: Request, who: Viewer, property_id: str, problem: Probl
     sees = Sees.of(who)
     live, found, open_tasks, drawn = await live_start(request, property_id, sees)
     if web.wants_json(request):
-        return JSONResponse(jsonable_encoder(data(found, open_tasks, sees)))
+        return JSONResponse(to_jsonable_python(data(found, open_tasks, sees)))
     stream = f"/p/{property_id}/today/live?lang={who.language}&after={live.position(who.language)}"
     return frame.pages_of(request).look.page(
         "today.html",
@@ -225,9 +227,11 @@ async def tasks_page(request: Request, property_id: str) -> Response:
     who = await frame.viewer(request, property_id, Permission.TASKS_SEE)
     found, open_tasks, drawn = await read_start(frame.services_of(request), property_id, Sees.of(who))
     if web.wants_json(request):
-        return JSONResponse(jsonable_encoder(open_tasks))
+        return JSONResponse(to_jsonable_python(open_tasks))
     shell = frame.shell(request, found.today.house, who, "today")
-    return frame.pages_of(request).look.page("tasks.html", who.language, shell=shell, work=replace(drawn.work, most=MOST))
+    return frame.pages_of(request).look.page(
+        "tasks.html", who.language, shell=shell, work=replace(drawn.work, most_tasks=MOST, most_alarms=MOST)
+    )
 
 
 @router.post("/p/{property_id}/tasks/{task_id}/close")

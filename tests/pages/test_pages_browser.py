@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from central.bookings import keys, stays
 from central.store.database import Store
 from central.sync import jobs
+from central.upkeep import tasks
 from tests.lanes import chromium
 from tests.pages.desk import PASSWORD, right
 from tests.pages.evening import IN_HOUSE, Evening, evening
@@ -190,7 +191,8 @@ async def test_everything_is_reached_by_keyboard(hotel: Evening, browser: Browse
 @pytest.mark.parametrize(("size", "language"), [(DESK, "en"), (PHONE, "zh")], ids=["desk", "phone"])
 async def test_nothing_on_a_page_shuts_somebody_out(hotel: Evening, browser: Browser, size: dict[str, int], language: str) -> None:
     async with seat(browser, hotel, size, axe=True) as page:
-        for path in ("board", "arrivals", f"orders/{hotel.stays[0]}", f"orders/{hotel.stays[9]}", "rooms/303"):
+        books = ("today", "tasks", "orders", f"orders/{hotel.stays[0]}/folio")
+        for path in (*books, "board", "arrivals", f"orders/{hotel.stays[0]}", f"orders/{hotel.stays[9]}", "rooms/303"):
             await page.goto(f"{hotel.url}/p/demo/{path}?lang={language}")
             found = await Axe().run(page)
             faults = [(one["id"], one["nodes"][0]["html"]) for one in found.response["violations"] if one["impact"] in SERIOUS]
@@ -224,3 +226,39 @@ async def test_every_open_board_sees_a_change(hotel: Evening, browser: Browser) 
             await live(other)
         await hotel.hotel.do(stays.check_in, hotel.stays[10])
         await asyncio.gather(*(expect(other.locator("#room-207")).to_contain_text("Occupied") for other in others))
+
+
+async def test_the_day_stands_above_the_fold(hotel: Evening, browser: Browser) -> None:
+    async with seat(browser, hotel) as page:
+        for at in range(9):
+            await hotel.hotel.do(tasks.add, "minibar_warm", {"device": f"bar-{at}"}, room="301")
+        await page.goto(f"{hotel.url}/p/demo/today")
+        for part in ("#today-figures", "#board-due section >> nth=0", "#board-due section >> nth=1", "#today-work"):
+            box = await page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= DESK["height"], part
+
+
+async def test_a_task_comes_and_is_done_without_reloading_the_day(hotel: Evening, browser: Browser) -> None:
+    async with seat(browser, hotel) as page:
+        for one in await hotel.hotel.ask(tasks.open_tasks):
+            await hotel.hotel.do(tasks.close, one.task_id)
+        await page.goto(f"{hotel.url}/p/demo/today")
+        await live(page)
+        await hotel.hotel.do(tasks.add, "door_unreachable", {"device": "lock-204"}, room="204")
+        await expect(page.locator("#today-work")).to_contain_text("The lock does not answer; keys do not reach it")
+        await page.get_by_role("button", name="Done").click()
+        await expect(page.locator("#today-work")).to_contain_text("Nothing is to be done.")
+
+
+async def test_a_folio_is_paid_and_printed(hotel: Evening, browser: Browser) -> None:
+    async with seat(browser, hotel, script=False) as page:
+        await page.goto(f"{order_url(hotel, 4)}/folio")
+        await page.fill("#amount", "20,50")
+        await page.get_by_text("Bank card").click()
+        await page.get_by_role("button", name="Post the payment").click()
+        await expect(page.locator(".notice.good")).to_contain_text("The payment is posted.")
+        await expect(page.locator("#line-1")).to_contain_text("€ 20.50")
+        await page.emulate_media(media="print")
+        await expect(page.locator("#line-1")).to_be_visible()
+        await expect(page.get_by_role("button", name="Post the payment")).to_be_hidden()
