@@ -66,9 +66,21 @@ class Desk:
         return await self._act("POST", f"/reservations/{reservation_id}/move", {"room": room})
 
     async def cut_key(self, reservation_id: str, encoder: str, purpose: str = "new") -> dict[str, Any]:
-        """Ask for a card and return the job once it has ended."""
-        asked = await self._say("POST", f"/reservations/{reservation_id}/cut-key", {"encoder": encoder, "purpose": purpose})
+        """Ask for a card, as soon as the box has told of the encoder, and return the job once it has ended."""
         job: dict[str, Any] = {}
+
+        async def taken() -> dict[str, Any] | None:
+            try:
+                found: dict[str, Any] = await self._say(
+                    "POST", f"/reservations/{reservation_id}/cut-key", {"encoder": encoder, "purpose": purpose}
+                )
+            except httpx.HTTPStatusError as refused:
+                if refused.response.json().get("code") in ("no_encoder_known", "no_such_encoder"):
+                    return None
+                raise
+            return found
+
+        asked = await until(taken, lambda: f"the box has told central of no {encoder}", DOOR_LIMIT_S)
 
         async def ended() -> dict[str, Any] | None:
             job.update(await self._say("GET", f"/jobs/{asked['job_id']}"))

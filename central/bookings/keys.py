@@ -8,9 +8,9 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from central.bookings import books
 from central.bookings.books import Reservation
-from central.problems import Conflict, NotAllowed, NotFound
+from central.problems import Conflict, Invalid, NotAllowed, NotFound
 from central.store import audit
-from central.store.tables import access_key
+from central.store.tables import access_key, device
 from central.store.turn import Turn
 from central.store.wakeups import announce
 from central.sync import feed, jobs
@@ -27,6 +27,7 @@ _OF = (
     .order_by(access_key.c.copy_no, access_key.c.key_id)
 )
 _ONE = select(access_key).where(access_key.c.property_id == bindparam("p"), access_key.c.key_id == bindparam("k"))
+_DEVICES = select(device.c.device, device.c.device_class).where(device.c.property_id == bindparam("p"))
 _SET = (
     update(access_key)
     .where(access_key.c.property_id == bindparam("p"), access_key.c.key_id == bindparam("k"))
@@ -110,9 +111,11 @@ def prolong_all(turn: Turn, stay: Reservation) -> None:
 def cut_key(turn: Turn, reservation_id: str, encoder: str, purpose: str, key_id: str | None = None) -> str:
     """Ask the box to cut a card on `encoder` and return the job's id. `key_id` None: the stay's first key that is wanted.
 
-    Raises NotAllowed when nobody is in house or no key is wanted, Conflict while the encoder is busy.
+    Raises NotAllowed when nobody is in house, Conflict when no key is wanted or while the encoder is busy, Invalid for an encoder of
+    which the property's box has told nothing: nobody would ever take the job.
     """
     must_be_in_house(turn, reservation_id)
+    _must_be_an_encoder(turn, encoder)
     wanted = [key for key in of_stay(turn.conn, turn.property_id, reservation_id) if key.status is KeyStatus.WANTED]
     if key_id is not None:
         wanted = [key for key in wanted if key.key_id == key_id]
@@ -123,6 +126,16 @@ def cut_key(turn: Turn, reservation_id: str, encoder: str, purpose: str, key_id:
     audit.record(turn, "cut_key", f"key/{wanted[0].key_id}", encoder=encoder, purpose=purpose, stay=reservation_id)
     announce(turn.conn, turn.property_id, "stay", reservation_id)
     return job_id
+
+
+def _must_be_an_encoder(turn: Turn, name: str) -> None:
+    """Raise Invalid unless the box has told of an encoder with this name; one without a class is believed by its name, as on the pages."""
+    told = turn.conn.execute(_DEVICES, {"p": turn.property_id}).all()
+    known = sorted(device for device, kind in told if kind == "encoder" or (kind is None and "encoder" in device))
+    if not known:
+        raise Invalid("no_encoder_known", "No encoder is known: no box of this hotel has told of one.", "Start the hotel's box.")
+    if name not in known:
+        raise Invalid("no_such_encoder", f"There is no encoder {name!r} in this hotel.", f"Choose one of: {', '.join(known)}.")
 
 
 def must_be_in_house(turn: Turn, reservation_id: str) -> Reservation:

@@ -33,7 +33,10 @@ class StayAnswer(BaseModel):
 
 
 class OrderAnswer(BaseModel):
-    """What every delivery of an order is answered with; `created` only by the first."""
+    """What every delivery of an order is answered with; `created` only by the first.
+
+    `differs`: this version was delivered before and said something else. It changed nothing: send what is new under a higher version.
+    """
 
     order_id: str
     number: str
@@ -41,6 +44,7 @@ class OrderAnswer(BaseModel):
     version: int
     reservations: list[StayAnswer]
     created: bool = False
+    differs: bool = False
 
 
 def _own(turn: Turn, caller: Caller, order_id: str) -> None:

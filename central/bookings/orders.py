@@ -75,7 +75,8 @@ class Amendment:
 def take_order(turn: Turn, wanted: NewOrder) -> dict[str, Any]:
     """Take, or recognise, an order and return its short answer with `created`.
 
-    The same channel and reference is the same order: the same or an older version changes nothing, a newer one amends. Raises Conflict
+    The same channel and reference is the same order: the same or an older version changes nothing, a newer one amends. `differs` says
+    that the same version came again and says something else than the books: it was not taken over. Raises Conflict
     when no room is left, Invalid for impossible dates or prices, NotFound for an unknown type.
     """
     told = {"p": turn.property_id, "channel": wanted.channel, "reference": wanted.channel_reference}
@@ -141,7 +142,31 @@ def _delivered_again(turn: Turn, wanted: NewOrder, order_id: str, known_version:
             wanted.version, wanted.guest, wanted.room_type, wanted.arrival, wanted.departure, wanted.persons, wanted.nightly_gross_minor
         )
         return amend_order(turn, order_id, change) | {"created": False}
-    return answer(turn, order_id) | {"created": False}
+    differing = _differing(turn, wanted, order_id) if wanted.version == known_version else []
+    if differing:  # nothing is dropped in silence: the sender is told, and a person can find it
+        audit.record(turn, "order_repeat_differs", f"order/{order_id}", version=wanted.version, fields=differing)
+    return answer(turn, order_id) | {"created": False, "differs": bool(differing)}
+
+
+def _differing(turn: Turn, wanted: NewOrder, order_id: str) -> list[str]:
+    """Return the fields in which the same version, sent again, says something else than the books.
+
+    Every change of an order before arrival gives it another version. Nights, type and prices of a stay that has begun are the desk's
+    and are not compared; neither are the time of booking and the note.
+    """
+    stays = books.of_order(turn.conn, turn.property_id, order_id)
+    guests = profiles.read(turn.conn, turn.vault, turn.property_id, {stay.guest_id for stay in stays})
+    found = {"rooms": len(stays) != wanted.rooms}
+    for stay in stays:
+        now: dict[str, Any] = {"arrival": stay.arrival, "persons": stay.persons, "guest": guests.get(stay.guest_id, wanted.guest)}
+        told: dict[str, Any] = {"arrival": wanted.arrival, "persons": wanted.persons, "guest": wanted.guest}
+        if stay.status in {Status.CONFIRMED, Status.CANCELLED}:
+            now |= {"departure": stay.departure, "room_type": stay.room_type}
+            told |= {"departure": wanted.departure, "room_type": wanted.room_type}
+            if wanted.nightly_gross_minor is not None:
+                now["nightly_gross_minor"], told["nightly_gross_minor"] = stay.nightly_gross_minor, wanted.nightly_gross_minor
+        found |= {name: found.get(name, False) or now[name] != told[name] for name in told}
+    return sorted(name for name, differs in found.items() if differs)
 
 
 def amend_order(turn: Turn, order_id: str, change: Amendment) -> dict[str, Any]:

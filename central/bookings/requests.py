@@ -1,9 +1,10 @@
 """What callers send about orders and stays: shapes and limits; what it means is decided by the use cases."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from central.bookings.orders import Amendment, NewOrder
 from central.bookings.rules import LONGEST
@@ -12,7 +13,17 @@ from wire.entities import Guest
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")]
 Minor = Annotated[int, Field(ge=0, le=10**10)]
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
+PLAIN_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _plain(told: object) -> object:
+    """A day is a day: no time, which would be in some zone or other, and no number of seconds. Raises ValueError."""
+    if (isinstance(told, str) and PLAIN_DAY.fullmatch(told)) or (isinstance(told, date) and not isinstance(told, datetime)):
+        return told
+    raise ValueError("expected a date like 2026-07-01, without a time")
+
+
+Day = Annotated[date, BeforeValidator(_plain), Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
 Nightly = Annotated[list[Minor], Field(min_length=1, max_length=LONGEST)]
 
 

@@ -109,6 +109,40 @@ async def test_an_order_that_is_sent_again_is_the_same_order(program: httpx.Asyn
     assert await desk.hotel.ask(lambda conn, _: conn.execute(select(func.count()).select_from(orders)).scalar_one()) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"nights": 3}, "departure"),
+        ({"arrival": day(1).isoformat()}, "arrival"),
+        ({"adults": 1}, "persons"),
+        ({"rooms": 2}, "rooms"),
+        ({"room_type": "B"}, "room_type"),
+        ({"guest": {"display_name": "Grace Hopper"}}, "guest"),
+        ({"nightly_gross_minor": [1, 2]}, "nightly_gross_minor"),
+    ],
+)
+async def test_a_version_that_comes_again_with_another_content_is_not_dropped_in_silence(
+    program: httpx.AsyncClient, desk: Desk, change: dict[str, Any], field: str
+) -> None:
+    first = (await program.post("/api/v1/orders", json=ORDER)).json()
+    again = await program.post("/api/v1/orders", json={**ORDER, **change})
+    assert (again.status_code, again.json()["order_id"], again.json()["differs"]) == (200, first["order_id"], True)
+    look = select(audit.c.detail).where(audit.c.action == "order_repeat_differs")
+    (detail,) = await desk.hotel.ask(lambda conn, _: conn.execute(look).scalars().all())
+    assert field in detail["fields"]
+    assert not [word for word in ("Hopper", "Lovelace") if word in str(detail)]
+    newer = await program.post("/api/v1/orders", json={**ORDER, "version": 2})
+    assert (newer.status_code, newer.json()["differs"]) == (200, False)
+
+
+async def test_what_the_desk_changed_in_house_is_no_difference_of_the_channels(program: httpx.AsyncClient) -> None:
+    stay = (await program.post("/api/v1/orders", json=ORDER)).json()["reservations"][0]["reservation_id"]
+    await program.post(f"/api/v1/reservations/{stay}/check-in", json={})
+    longer = await program.post(f"/api/v1/reservations/{stay}/extend", json={"departure": day(3).isoformat()})
+    assert longer.status_code == 200
+    assert (await program.post("/api/v1/orders", json=ORDER)).json()["differs"] is False
+
+
 async def test_a_request_with_the_same_key_is_answered_and_not_done_again(program: httpx.AsyncClient) -> None:
     stay = (await program.post("/api/v1/orders", json=ORDER)).json()["reservations"][0]["reservation_id"]
     path, key = f"/api/v1/reservations/{stay}/check-in", {"Idempotency-Key": "press-1"}
@@ -151,6 +185,10 @@ async def test_the_pages_of_a_list_of_orders_follow_one_another(program: httpx.A
     ("change", "field"),
     [
         ({"arrival": "soon"}, "arrival"),
+        ({"arrival": "2026-07-01T00:00:00"}, "arrival"),
+        ({"arrival": "2026-07-01T00:00:00Z"}, "arrival"),
+        ({"arrival": 1_782_864_000}, "arrival"),
+        ({"arrival": "1782864000"}, "arrival"),
         ({"rooms": 0}, "rooms"),
         ({"guest": {"display_name": ""}}, "guest.display_name"),
         ({"guest": {"display_name": "a\nb"}}, "guest.display_name"),

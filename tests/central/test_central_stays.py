@@ -10,7 +10,7 @@ from sqlalchemy import select
 from central.bookings import board as boards
 from central.bookings import books, facts, keys, stays, views
 from central.folio import ledger
-from central.problems import Conflict, NotAllowed
+from central.problems import Conflict, Invalid, NotAllowed
 from central.rooms.inventory import availability
 from central.store.tables import room, room_night
 from central.store.turn import Turn
@@ -248,12 +248,26 @@ async def test_a_card_is_cut_only_for_a_guest_in_house_and_a_key_that_is_valid(h
     with pytest.raises(NotAllowed, match="not_in_house"):
         await hotel.do(keys.cut_key, stay, "encoder-1", "new")
     await hotel.do(stays.check_in, stay, None, 0)
+    await hears(hotel, DeviceHealth("encoder-1", "online", (), NOON, None, None, "encoder"))
     with pytest.raises(Conflict, match="no such key"):
         await hotel.do(keys.cut_key, stay, "encoder-1", "new")
     await hotel.do(keys.add_key, stay)
     job = await hotel.do(keys.cut_key, stay, "encoder-1", "new")
     seen = await hotel.ask(lambda conn, slug: views.reservation_view(conn, hotel.services.vault, slug, stay, NOON))
     assert [(one.job_id, one.kind, one.target) for one in seen.jobs] == [(job, "cut_key", "encoder-1")]
+
+
+async def test_a_card_is_cut_only_on_an_encoder_that_the_box_has_told_of(hotel: Hotel) -> None:
+    stay = await stay_in(hotel)
+    with pytest.raises(Invalid, match="No encoder is known"):
+        await hotel.do(keys.cut_key, stay, "encoder-1", "new")
+    await hears(hotel, DeviceHealth("lock-201", "online", (), NOON, 80, "201", "lock"))
+    with pytest.raises(Invalid, match="No encoder is known"):
+        await hotel.do(keys.cut_key, stay, "lock-201", "new")
+    await hears(hotel, DeviceHealth("encoder-1", "offline", (), NOON, None, None, "encoder"))
+    with pytest.raises(Invalid, match=r"no encoder 'lock-201'.*Choose one of: encoder-1\."):
+        await hotel.do(keys.cut_key, stay, "lock-201", "new")
+    await hotel.do(keys.cut_key, stay, "encoder-1", "new")
 
 
 async def test_a_reservation_says_what_may_be_done_and_why_not(hotel: Hotel) -> None:
