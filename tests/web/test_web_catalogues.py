@@ -151,7 +151,7 @@ def test_every_icon_that_is_named_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="(\w+)"', (ROOT / "web/static/icons.svg").read_text()))
     tables = [t for t in vars(words).values() if isinstance(t, dict)]
     named = {word.icon for table in tables for word in table.values() if isinstance(word, words.Word)}
-    for template in [*ROOT.glob("web/jinja/*"), *ROOT.glob("central/pages/templates/*")]:
+    for template in [*ROOT.glob("web/jinja/*"), *ROOT.glob("central/pages/templates/*"), *ROOT.glob("gateway/desk/templates/*")]:
         named |= set(re.findall(r"icon\('(\w+)'\)", template.read_text()))
     assert named - drawn == set()
 
