@@ -106,8 +106,7 @@ async def start(folder: Path, accounts: Accounts, host: str, port: int) -> tuple
     """Start a broker and return (its name, its process) once it takes connections. Raises StartFailed."""
     name, words = await command(folder, accounts, host, port)
     child = Child("broker", words, folder / "broker.log")
-    await child.start()
-    await child.listening(host, port)
+    await child.start_at(host, port)
     return name, child
 
 

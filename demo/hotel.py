@@ -4,7 +4,6 @@ import asyncio
 import json
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
@@ -20,24 +19,13 @@ from demo import broker
 from demo.control import Act, Program, switchboard
 from demo.plan import LINES, Device, Ports, demo_hotel
 from demo.prepare import Homes, Prepared, configure, prepare, prepared_before, program, property_file, write_secret
-from demo.processes import Child, StartFailed
+from demo.processes import Child, StartFailed, taken
 from demo.relay import Relay
 from host.serving import Serving, serve
 
 WANTED = {"central": 8800, "box": 8801, "sim": 8803, "control": 8804, "relay": 8805, "broker": 18830, "east": 15020, "west": 15021}
 SOCKET_PATH_LIMIT = 100  # a Unix socket's path must fit 108 bytes
 Say = Callable[[str], None]
-
-
-def taken(port: int) -> bool:
-    """Whether somebody listens there already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def choose_ports(fixed: bool) -> Ports:
@@ -181,8 +169,7 @@ class Hotel:
         if what == "kill9":
             await child.kill9()
         elif name == "broker":
-            await child.start()
-            await child.listening(self.ports.host, self.ports.broker)
+            await child.start_at(self.ports.host, self.ports.broker)
         else:
             await self._up(name)
         self.write_status()

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from host.exits import HostError
 
 START_LIMIT_S = 30.0  # the slowest of them, on two shared cores, took 6 s
+LISTENING = "0A"  # proc(5), net/tcp: the state
 STOP_LIMIT_S = 8.0  # the box lets go of a radio link within 3 s
 
 
@@ -82,8 +84,11 @@ class Child:
                 self.name, f"not ready in {limit_s:.0f} s. The end of its log:\n{self.said()}", f"Read {self._log}."
             ) from None
 
-    async def listening(self, host: str, port: int) -> None:
-        """Return when it takes TCP connections there."""
+    async def start_at(self, host: str, port: int) -> None:
+        """Start it and return when it takes TCP connections there itself. Raises StartFailed when somebody else holds the port."""
+        if self.pid is None and taken(port, host):
+            raise StartFailed(self.name, f"port {port} is taken by another program.", "End that program, or choose another port.")
+        await self.start()
 
         async def probe() -> bool:
             try:
@@ -91,7 +96,7 @@ class Child:
             except OSError:
                 return False
             writer.close()
-            return True
+            return self.pid is not None and listens(self.pid, port)
 
         await self.ready(probe)
 
@@ -100,6 +105,39 @@ class Child:
         if not self._log.exists():
             return "(nothing)"
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:]) or "(nothing)"
+
+
+def taken(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether this very process listens on the TCP port (Linux says so in /proc); where that cannot be seen, whoever answers is believed."""
+    sockets: set[str] = set()
+    for table in ("tcp", "tcp6"):  # no tcp6 where IPv6 is switched off
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
+                words = line.split()
+                if words[3] == LISTENING and int(words[1].rpartition(":")[2], 16) == port:
+                    sockets.add(f"socket:[{words[9]}]")
+    try:
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return not Path("/proc/self/fd").exists()  # it has ended; or this is no Linux
+    except OSError:
+        return True
+    for handle in handles:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if str(handle.readlink()) in sockets:
+                return True
+    return False
 
 
 def _end_with_parent() -> None:
