@@ -9,10 +9,14 @@ from sqlalchemy import Connection
 from central.bookings import order_list, stays
 from central.bookings.order_list import Filter, Page
 from central.bookings.orders import cancel_order
+from central.channels.history import import_bookings
 from central.problems import Invalid
 from central.rooms.house import read_house
+from central.rooms.property_file import read_property
+from central.store.database import Store
 from tests.central.counting import statements
-from tests.central.hotel import Hotel, day
+from tests.central.hotel import Hotel, day, found
+from tests.central.test_central_history import SAMPLE, shipped
 from wire.entities import Guest
 
 
@@ -38,7 +42,7 @@ async def three(hotel: Hotel) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "expected"),
     [
         ({}, ["1003", "1002", "1001"]),
         ({"sort": "earliest"}, ["1001", "1002", "1003"]),
@@ -61,12 +65,12 @@ async def three(hotel: Hotel) -> list[str]:
         ({"text": "grace", "status": "in_house"}, []),
     ],
 )
-async def test_each_filter_finds_what_it_says(hotel: Hotel, asked: dict[str, object], found: list[str]) -> None:
+async def test_each_filter_finds_what_it_says(hotel: Hotel, asked: dict[str, object], expected: list[str]) -> None:
     await three(hotel)
     if asked == {"text": "201"}:
         ada = (await listed(hotel, Filter(text="1001"))).rows[0].reservation
         asked = {"text": ada.room, "status": "in_house"}
-    assert await numbers(hotel, **asked) == found
+    assert await numbers(hotel, **asked) == expected
 
 
 async def test_all_rooms_of_an_order_are_found_by_its_number(hotel: Hotel) -> None:
@@ -154,6 +158,23 @@ def test_a_filter_that_makes_no_sense_is_named(told: dict[str, str], code: str) 
     with pytest.raises(Invalid) as failed:
         order_list.wanted(told)
     assert failed.value.code == code
+
+
+async def test_imported_history_is_listed_by_its_own_channels(store: Store) -> None:
+    hotel = await found(store, read_property(shipped("resort")))
+    report = await import_bookings(hotel.services, "resort", SAMPLE)
+    seen, after = 0, None
+    while True:
+        page = await listed(hotel, Filter(), after, limit=100)
+        seen += len(page.rows)
+        after = page.after
+        if after is None:
+            break
+    assert seen == report.stored
+    channels = await hotel.ask(order_list.channels)
+    by_channel = [await listed(hotel, Filter(channel=one), limit=order_list.MOST) for one in channels]
+    assert sum(len(page.rows) for page in by_channel) == report.stored
+    assert len(channels) > 1
 
 
 async def test_a_page_mark_that_is_none_of_ours_is_refused(hotel: Hotel) -> None:
