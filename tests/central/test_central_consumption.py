@@ -115,9 +115,10 @@ def items(**cost: int) -> list[Item]:
 
 
 async def lists(hotel: Hotel) -> dict[str, PriceListBody]:
+    """The lists of the bars that the box is told; what a night costs is another outlet's."""
     entries = await hotel.ask(lambda conn, slug: feed.read(conn, hotel.services.vault, slug, 0, 500))
     found = {entry.id: decode_body("price_list", entry.body) for entry in entries if entry.kind == "price_list" and entry.body}
-    return {name: body for name, body in found.items() if isinstance(body, PriceListBody)}
+    return {name: body for name, body in found.items() if isinstance(body, PriceListBody) and body.outlet == MINIBAR}
 
 
 async def priced(hotel: Hotel, **cost: int) -> int | None:

@@ -170,9 +170,9 @@ async def test_every_change_leaves_one_line_in_the_trail(hotel: Hotel) -> None:
     await hotel.do(amend_order, taken["order_id"], Amendment(persons=2))
     await hotel.do(cancel_order, taken["order_id"], "no reason")
     trail = await hotel.ask(lambda conn, _: conn.execute(select(audit.c.seq, audit.c.action, audit.c.actor).order_by(audit.c.seq)).all())
-    assert [row.action for row in trail] == ["property_loaded", "order_taken", "order_amended", "order_cancelled"]
-    assert [row.seq for row in trail] == [1, 2, 3, 4]
-    assert trail[1].actor == "staff/test"
+    assert [row.action for row in trail] == ["prices_set", "property_loaded", "order_taken", "order_amended", "order_cancelled"]
+    assert [row.seq for row in trail] == [1, 2, 3, 4, 5]
+    assert trail[2].actor == "staff/test"
 
 
 async def test_a_booking_costs_at_most_twenty_statements(hotel: Hotel) -> None:
