@@ -119,7 +119,7 @@ def taken(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether this very process listens on the TCP port (Linux says so in /proc); where that cannot be seen, whoever answers is believed."""
+    """Whether this very process listens on the TCP port (Linux says so in /proc); where that cannot be seen, who answers is believed."""
     sockets: set[str] = set()
     for table in ("tcp", "tcp6"):  # no tcp6 where IPv6 is switched off
         with contextlib.suppress(OSError):
