@@ -107,6 +107,7 @@ async def box_health(parts: "Parts") -> dict[str, Any]:
         "devices": by_health,
         "doors_in_trouble": {str(number): round(seconds, 1) for number, seconds in sorted(troubled.items())},
         "drops": sum(parts.drops.counts.values()),
+        "dropped": parts.drops.as_rows(),
         "strangers_turned_away": parts.drops.turned_away,
     }
 

@@ -74,6 +74,17 @@ async def test_health_names_what_is_wrong(parts: Parts) -> None:
     assert said["why"] == ["1 device(s) offline", "central: not enrolled"]
 
 
+async def test_health_counts_what_was_dropped_by_device_and_reason(parts: Parts) -> None:
+    for device, reason in (("lock-201", "malformed"), ("lock-201", "malformed"), ("lock-205", "wrong_unit")):
+        parts.drops.drop("modbus", device, reason)
+    said = (await ask(parts, "/health")).json()
+    assert said["drops"] == 3
+    assert [(one["device"], one["reason"], one["count"]) for one in said["dropped"]] == [
+        ("lock-201", "malformed", 2),
+        ("lock-205", "wrong_unit", 1),
+    ]
+
+
 async def test_health_names_the_broker_the_line_and_the_radio_that_are_away(parts: Parts) -> None:
     port = free_port()
     line = ModbusLine("east", LineSettings(host="127.0.0.1", port=port))

@@ -79,6 +79,24 @@ async def test_a_bus_that_stands_has_no_trouble(binding: Transport, make_rig: Ma
     assert rig.buses.trouble() == []
 
 
+async def test_a_broker_that_dies_is_missed_by_its_address(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as life, asyncio.timeout(10):
+        there = await life.enter_async_context(broker(tmp_path, SLUG, ("lock-1",)))
+        bus = MqttBus(
+            MqttSettings(host=there.host, port=there.port, username=GATEWAY), Counted(), client_id="box", password=GATEWAY_PASSWORD
+        )
+        running = asyncio.create_task(bus.run())
+        await bus.until_connected()
+        assert bus.trouble is None
+        await life.aclose()
+        while bus.connected:
+            await asyncio.sleep(0.01)
+        assert bus.trouble == f"the MQTT broker at {there.host}:{there.port} is not connected"
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
 async def test_a_line_on_which_nobody_answers_any_more_says_so(make_rig: MakeRig) -> None:
     rig = await make_rig("lock", "modbus")
     await rig.quiet()
