@@ -19,12 +19,13 @@ from typing import Any
 from bench.figures import verdict
 from central.channels.history import import_bookings
 from central.channels.hotel_bookings import MONTHS
+from central.configuration import database_url
 from central.reports import nights
 from central.rooms.loading import load_property
 from central.rooms.property_file import read_property
 from central.services import Services
 from central.store import migrations
-from central.store.database import Store, database_url
+from central.store.database import Store
 from central.store.vault import Vault
 from host.clock import SystemClock
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 
 from central import pages, problem_json
 from central.bookings import facts, list_routes, order_routes, stay_routes
-from central.configuration import CentralConfiguration
+from central.configuration import CentralConfiguration, database_url
 from central.limits import BodyLimit
 from central.rooms import routes as room_routes
 from central.rooms.day import turn_of_day
@@ -27,7 +27,7 @@ from central.rooms.property_file import read_property
 from central.services import Services
 from central.staff import routes as staff_routes
 from central.store import migrations
-from central.store.database import Store, database_url, opening
+from central.store.database import Store, opening
 from central.store.tables import property_
 from central.store.vault import Vault
 from central.sync import intake

@@ -3,9 +3,26 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 
-from central.store.database import database_url
 from host.configuration import Section
+
+ONE_OF_TWO = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
+
+
+def database_url(text: str) -> URL:
+    """Return the address of a database; postgresql:// means psycopg 3. Raises ValueError for any other product, and for nonsense."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError(ONE_OF_TWO) from None  # the library's words repeat the address, and a password with it
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise ValueError(ONE_OF_TWO)
+    return url.set(drivername="sqlite+pysqlite")
 
 
 def _one_of_ours(text: str) -> str:

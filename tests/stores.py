@@ -18,8 +18,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.engine import URL
 
+from central.configuration import database_url
 from central.store import migrations
-from central.store.database import Store, database_url
+from central.store.database import Store
 from tests.lanes import postgresql
 
 CHOSEN_FROM: pytest.StashKey[Counter[str]] = pytest.StashKey()  # how many tests there are for each database

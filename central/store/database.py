@@ -11,16 +11,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
+from central.configuration import database_url
 from central.store import postgresql, sqlite
 from central.store.wakeups import Hub
 from host.exits import HostError, Unreachable
 
 T = TypeVar("T")
-ONE_OF_TWO = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
 READERS = 4  # threads; more only queue at the interpreter's lock
 
 
@@ -32,19 +32,6 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish what is queued, then end."""
-
-
-def database_url(text: str) -> URL:
-    """Return the address of a database; postgresql:// means psycopg 3. Raises ValueError for any other product, and for nonsense."""
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise ValueError(ONE_OF_TWO) from None  # the library's words repeat the address, and a password with it
-    if url.get_backend_name() == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise ValueError(ONE_OF_TWO)
-    return url.set(drivername="sqlite+pysqlite")
 
 
 @contextmanager

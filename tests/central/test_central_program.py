@@ -16,9 +16,8 @@ import pytest
 
 from central.app import Central, open_store, shipped_properties
 from central.cli import main
-from central.configuration import CentralConfiguration, ClockSection, Listen
+from central.configuration import CentralConfiguration, ClockSection, Listen, database_url
 from central.rooms.house import all_properties, read_house
-from central.store.database import database_url
 from central.store.vault import Unreadable, Vault
 from host.configuration import ConfigurationError, read
 from host.exits import HostError

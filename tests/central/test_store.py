@@ -15,9 +15,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import central.app  # noqa: F401 - whatever has a table is part of it
+from central.configuration import database_url
 from central.problems import NotFound
 from central.store import migrations
-from central.store.database import Store, database_url
+from central.store.database import Store
 from central.store.metadata import metadata
 from central.store.tables import feed_head, property_
 from central.store.turn import take_turn
