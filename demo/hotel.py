@@ -110,16 +110,14 @@ class Hotel:
         )
         self._say(f"broker: {self.broker_name}")
         self._control = await serve(switchboard(self.token, self.relay, self.act), self.ports.host, self.ports.control)
-        await asyncio.gather(self._central_side(), self._house_side())
+        await asyncio.gather(
+            self._central_side(), self._up("sim"), self._up("gateway")
+        )  # they wait for the simulator's clock by themselves
         self.write_status()
 
     async def _central_side(self) -> None:
         await self._up("central")
         await self._when_central(self)
-
-    async def _house_side(self) -> None:
-        await self._up("sim")
-        await self._up("gateway")
 
     def _number(self) -> int:
         return int(json.loads((self.homes.sim / "keys" / "property.json").read_text())["number"])

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from demo.desk import NotSeen, until
-from demo.first_doors import ENCODERS, cut_card
+from demo.first_doors import cut_card
 from demo.plan import demo_hotel
 from demo.scenarios.box import BoxDesk
 from demo.scenarios.script import Act
@@ -88,10 +88,9 @@ async def check_out(stage: Stage, stay: dict[str, Any]) -> dict[str, Any]:
 
 
 @act
-async def cut(stage: Stage, stay: dict[str, Any], encoder: str = "", purpose: str = "new") -> str:
+async def cut(stage: Stage, stay: dict[str, Any], encoder: str, purpose: str = "new") -> str:
     """Cut a card for a guest on an encoder and return the card."""
-    chosen = encoder or ENCODERS.get(transport_of(stay["room"]), "encoder-1")
-    return await cut_card(stage.desk, stage.hands, stay["reservation_id"], chosen, purpose)
+    return await cut_card(stage.desk, stage.hands, stay["reservation_id"], encoder, purpose)
 
 
 # ---------------------------------------------------------------- hands

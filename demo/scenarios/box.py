@@ -33,6 +33,13 @@ class BoxDesk:
     async def walk_in(self, **words: Any) -> dict[str, Any]:
         return await self._say("POST", "/desk/walk-ins", words)
 
+    async def holds(self) -> list[dict[str, Any]]:
+        """Return the room nights that the box may sell."""
+        answer = await self._client.get("/desk/holds")
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
     async def unsent(self) -> dict[str, Any]:
         return await self._say("GET", "/desk/unsent")
 
