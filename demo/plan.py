@@ -83,8 +83,9 @@ def demo_hotel() -> tuple[Device, ...]:
 
 
 def spare_locks() -> tuple[Device, ...]:
-    """Return one lock on each transport for somebody else than the box to talk to."""
-    return tuple(replace(_lock(number, way), spare=True) for number, way in ((991, "mqtt"), (992, "modbus"), (993, "ble")))
+    """Return locks for somebody else than the box to talk to: one on each wire, and four on the radio, which hangs up slowly."""
+    ways = ((991, "mqtt"), (992, "modbus"), *((number, "ble") for number in range(993, 997)))
+    return tuple(replace(_lock(number, way), spare=True) for number, way in ways)
 
 
 def many_locks(count: int) -> tuple[Device, ...]:
