@@ -140,7 +140,8 @@ async def test_a_broker_that_restarts_brings_everything_back(tmp_path: Path) -> 
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-    assert [message.payload for message in heard] == [b"one", b"two"]
+    payloads = [message.payload for message in heard]
+    assert list(dict.fromkeys(payloads)) == [b"one", b"two"]  # the broker may hand one over again: its acknowledgement died with it
 
 
 async def test_what_the_store_refused_the_broker_hands_over_again(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:

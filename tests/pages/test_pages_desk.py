@@ -14,11 +14,12 @@ from central.sync import jobs
 from central.sync.tables import job
 from tests.central.hotel import order as new_order
 from tests.pages.desk import Desk, Forms, at_door, right
+from tests.stores import DATABASES
 from web.catalogue import catalogue
 from wire.entities import Guest
 from wire.facts import JobDone, JobStarted
 
-pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)  # what reads the database is tried on both next door
+pytestmark = pytest.mark.parametrize("address", DATABASES, indirect=True)
 
 
 def visible(text: str) -> str:
