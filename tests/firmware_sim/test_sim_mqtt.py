@@ -30,9 +30,11 @@ class Box:
     def __init__(self, port: int) -> None:
         self.heard: list[tuple[str, Any, bool]] = []
         self._loop, self._more = asyncio.get_running_loop(), asyncio.Event()
+        self.listens = asyncio.Event()  # an event sent before that is not heard; a device repeats it only after 30 s
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="gateway")
         self._client.username_pw_set("gateway", PASSWORDS["gateway"])
         self._client.on_connect = lambda c, *_: c.subscribe("hgw/v1/demo/#", 1)
+        self._client.on_subscribe = lambda *_: self._loop.call_soon_threadsafe(self.listens.set)
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -99,6 +101,8 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
 @pytest.fixture
 async def box(port: int) -> AsyncIterator[Box]:
     box = Box(port)
+    async with asyncio.timeout(LIMIT_S):
+        await box.listens.wait()
     yield box
     box.close()
 
