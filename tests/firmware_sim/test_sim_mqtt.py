@@ -34,10 +34,13 @@ class Box:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="gateway")
         self._client.username_pw_set("gateway", PASSWORDS["gateway"])
         self._client.on_connect = lambda c, *_: c.subscribe("hgw/v1/demo/#", 1)
-        self._client.on_subscribe = lambda *_: self._loop.call_soon_threadsafe(self.listens.set)
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+
+    def _on_subscribe(self, *_: Any) -> None:
+        self._loop.call_soon_threadsafe(self.listens.set)
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         self._loop.call_soon_threadsafe(self._take, message)
